@@ -1,0 +1,80 @@
+//! A list of faults as `--faults` takes it: `none`, or names separated by commas. PURE.
+
+use std::str::FromStr;
+
+use faults::{CATALOGUE, Fault};
+
+/// Faults in the order in which they were given, each once.
+#[derive(Debug, Clone)]
+pub(crate) struct FaultList(pub(crate) Vec<&'static Fault>);
+
+impl FaultList {
+    /// The four that block, in the order of the catalogue.
+    pub(crate) fn blocking() -> Self {
+        Self(
+            CATALOGUE
+                .into_iter()
+                .filter(|fault| fault.is_blocking())
+                .collect(),
+        )
+    }
+}
+
+impl FromStr for FaultList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" {
+            return Ok(Self(Vec::new()));
+        }
+        let mut list: Vec<&'static Fault> = Vec::new();
+        for name in text.split(',').map(str::trim) {
+            let fault = named(name)?;
+            if !list.iter().any(|known| std::ptr::eq(*known, fault)) {
+                list.push(fault);
+            }
+        }
+        Ok(Self(list))
+    }
+}
+
+/// The fault of this name, or the names there are.
+pub(crate) fn named(name: &str) -> Result<&'static Fault, String> {
+    Fault::named(name).ok_or_else(|| {
+        format!(
+            "unknown fault `{name}`; expected one of {}",
+            names(&CATALOGUE)
+        )
+    })
+}
+
+/// Names joined by commas.
+pub(crate) fn names(faults: &[&Fault]) -> String {
+    let names: Vec<_> = faults.iter().map(|fault| fault.name).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: lists keep their order and drop doubles; anything unknown is answered with what is known.
+    #[test]
+    fn forms() {
+        for (text, expect) in [
+            ("none", ""),
+            ("block-cpu", "block-cpu"),
+            ("std-mutex, block-sleep,std-mutex", "std-mutex, block-sleep"),
+        ] {
+            assert_eq!(names(&text.parse::<FaultList>().unwrap().0), expect);
+        }
+        for text in ["", "nap", "block-cpu,", "none,block-cpu"] {
+            let error = text.parse::<FaultList>().unwrap_err();
+            assert!(
+                error.contains("expected one of block-sleep"),
+                "{text}: {error}"
+            );
+        }
+        assert_eq!(FaultList::blocking().0.len(), 4);
+    }
+}

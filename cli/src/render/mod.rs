@@ -1,0 +1,175 @@
+//! The only room that prints. Text is made by pure functions in the files beside; here it meets the terminal.
+//!
+//! Results go to standard output, everything about the doing (progress, notices, failures) to standard error. Colours are
+//! in the text always and are taken out on the way unless a terminal reads it.
+
+mod announcement;
+mod demo;
+mod fault;
+mod load_report;
+mod number;
+mod path;
+mod profile;
+mod stall;
+mod style;
+mod table;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use ::load::Report;
+use faults::Fault;
+use pollscope::stall::Stall;
+use serde::Serialize;
+
+use crate::admin_address::AdminAddress;
+use crate::args::ProfileFormat;
+use crate::client::FaultState;
+use crate::ending::Failure;
+
+pub(crate) use announcement::Announcement;
+pub(crate) use demo::DemoShow;
+
+/// Prints text and a line end to standard output, at once.
+fn out(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()?;
+    Ok(())
+}
+
+/// Prints a value as one line of JSON.
+fn out_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Failure::unable("the result cannot be written as JSON", &error))?;
+    out(&text)
+}
+
+/// Prints to standard error. That nobody reads it is no reason to stop.
+fn err(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Why a command did not run, in one line.
+pub(crate) fn failure(failure: &Failure) {
+    if *failure != Failure::NobodyReads {
+        err(&format!(
+            "{}error:{} {failure}\n",
+            style::BAD.render(),
+            style::BAD.render_reset()
+        ));
+    }
+}
+
+/// Something worth knowing while a command goes on.
+pub(crate) fn notice(text: &str) {
+    err(&format!("{text}\n"));
+}
+
+/// A line that the next one replaces, on a terminal.
+pub(crate) fn progress(text: &str) {
+    if std::io::stderr().is_terminal() {
+        err(&format!("\r\x1b[K{text}"));
+    }
+}
+
+/// Takes the line of progress away.
+pub(crate) fn progress_end() {
+    progress("");
+}
+
+/// How far a recording is.
+pub(crate) fn recording(address: &AdminAddress, elapsed: u32, seconds: u32) {
+    let text = if elapsed < seconds {
+        format!("recording {address}: {elapsed} of {seconds} s")
+    } else {
+        format!("recording {address}: drawing")
+    };
+    if std::io::stderr().is_terminal() {
+        progress(&text);
+    } else if elapsed == 0 {
+        notice(&text);
+    }
+}
+
+/// Where a service is.
+pub(crate) fn announcement(announcement: &Announcement, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        out_json(announcement)
+    } else {
+        out(&announcement.text())
+    }
+}
+
+/// What a load came to.
+pub(crate) fn load(report: &Report, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        out_json(report)
+    } else {
+        out(&load_report::text(report))
+    }
+}
+
+/// Every fault there is.
+pub(crate) fn catalogue(faults: &[&Fault], as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        out_json(&faults)
+    } else {
+        out(&fault::catalogue(faults))
+    }
+}
+
+/// The faults of some services.
+pub(crate) fn fault_states(
+    states: &[(AdminAddress, Vec<FaultState>)],
+    as_json: bool,
+) -> Result<(), Failure> {
+    if as_json {
+        out_json(&fault::states_json(states))
+    } else {
+        out(&fault::states(states))
+    }
+}
+
+/// What was switched.
+pub(crate) fn switched(states: &[(AdminAddress, FaultState)]) -> Result<(), Failure> {
+    let lines: Vec<_> = states
+        .iter()
+        .map(|(address, state)| fault::switched(address, state))
+        .collect();
+    out(&lines.join("\n"))
+}
+
+/// The kept stalls of the services at these addresses.
+pub(crate) fn stalls(
+    stalls: &[Stall],
+    answered: &[&AdminAddress],
+    as_json: bool,
+) -> Result<(), Failure> {
+    if as_json {
+        return out_json(&stalls);
+    }
+    let names: Vec<_> = answered.iter().map(ToString::to_string).collect();
+    out(&stall::list(stalls, &names.join(" and ")))
+}
+
+/// Who is followed.
+pub(crate) fn following(addresses: &[AdminAddress]) -> Result<(), Failure> {
+    let names: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    notice(&format!("following {}, Ctrl-C ends", names.join(" and ")));
+    Ok(())
+}
+
+/// A stall that was just reported.
+pub(crate) fn followed(stall: &Stall, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        out_json(stall)
+    } else {
+        out(&stall::followed(stall))
+    }
+}
+
+/// A profile that was written.
+pub(crate) fn profile(path: &Path, format: ProfileFormat, body: &[u8]) -> Result<(), Failure> {
+    out(&profile::text(path, format, body))
+}

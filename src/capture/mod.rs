@@ -1,0 +1,15 @@
+//! Stacks of stalled threads: how they are copied, and how they become addresses.
+//!
+//! Two ways, one unwinder. A thread blocked in a system call is read from outside and notices nothing; a running
+//! thread is asked by one signal and copies its own stack. Both copies are unwound here, offline, from `.eh_frame`:
+//! no frame pointers needed, nothing unwound in signal context. `sys/` holds everything unsafe.
+
+mod call_target;
+mod capturer;
+mod memory;
+mod modules;
+mod prologue;
+pub(crate) mod sys;
+mod unwind;
+
+pub(crate) use capturer::{Captured, Capturer};

@@ -1,0 +1,42 @@
+//! The only room with `unsafe`: what the operating system and the CPU must be asked directly.
+//!
+//! Twin files with one surface, chosen here, so that no caller holds a `cfg`. `unsupported.rs` answers "cannot be
+//! had" everywhere, and `--cfg pollscope_no_capture` forces it, so that the twin is compiled and tested on Linux too.
+
+#![expect(
+    unsafe_code,
+    reason = "this room exists to hold it; every block argues its safety where it stands"
+)]
+
+mod atomic_static;
+mod copy_request;
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(pollscope_no_capture)))]
+#[path = "linux_x86_64.rs"]
+mod imp;
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(pollscope_no_capture))))]
+#[path = "unsupported.rs"]
+mod imp;
+
+pub(crate) use atomic_static::AtomicStatic;
+pub(crate) use copy_request::{Registers, StackCopy};
+pub(crate) use imp::{
+    CaptureSignal, current_tid, modules, read_memory, static_memory, thread_cpu_time,
+    thread_pointer, thread_stack,
+};
+
+/// One loaded module, as the loader tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RawModule {
+    /// Path of the file; empty for the executable itself.
+    pub(crate) path: String,
+    /// What must be added to the file's addresses to get this process's.
+    pub(crate) bias: u64,
+    /// Loaded segments as address ranges of this process, with whether they are executable.
+    pub(crate) segments: Vec<(std::ops::Range<u64>, bool)>,
+    /// Where `.eh_frame_hdr` lies in this process.
+    pub(crate) eh_frame_hdr: Option<std::ops::Range<u64>>,
+    /// Bytes of thread-local storage that the module asks for, rounded up to their alignment.
+    pub(crate) tls_bytes: u64,
+}

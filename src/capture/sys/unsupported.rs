@@ -1,0 +1,53 @@
+//! The twin for platforms without capture: stalls are found and timed, without stacks, CPU times or signals.
+
+use std::time::Duration;
+
+use super::RawModule;
+use super::copy_request::StackCopy;
+
+/// No signal can be had.
+#[derive(Debug)]
+pub(crate) struct CaptureSignal;
+
+impl CaptureSignal {
+    pub(crate) fn install() -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn copy_stack(
+        &self,
+        _tid: i32,
+        _stack: &std::ops::Range<u64>,
+        _patience: Duration,
+    ) -> Option<StackCopy> {
+        None
+    }
+}
+
+pub(crate) fn current_tid() -> i32 {
+    0
+}
+
+pub(crate) fn thread_pointer() -> u64 {
+    0
+}
+
+pub(crate) fn thread_stack() -> Option<std::ops::Range<u64>> {
+    None
+}
+
+pub(crate) fn thread_cpu_time(_tid: i32) -> Option<Duration> {
+    None
+}
+
+pub(crate) fn read_memory(_address: u64, _bytes: &mut [u8]) -> bool {
+    false
+}
+
+pub(crate) fn static_memory(_range: std::ops::Range<u64>) -> Option<&'static [u8]> {
+    None
+}
+
+pub(crate) fn modules() -> Vec<RawModule> {
+    Vec::new()
+}

@@ -1,0 +1,32 @@
+//! A stethoscope for async Rust: names the task and the source line that stalls a Tokio runtime, while it is happening.
+
+#[cfg(feature = "admin")]
+mod admin;
+mod capture;
+pub mod config;
+#[cfg(feature = "console")]
+pub mod console;
+pub mod error;
+pub mod metrics;
+mod procfs;
+#[cfg(feature = "profile")]
+#[cfg_attr(
+    not(feature = "admin"),
+    expect(dead_code, unused_imports, reason = "served by the admin room")
+)]
+mod profile;
+pub mod report;
+pub mod runtime;
+mod scope;
+pub mod stall;
+mod symbolize;
+#[cfg(feature = "otlp")]
+pub mod trace;
+mod watchdog;
+
+#[cfg(feature = "admin")]
+pub use admin::TABLE as ADMIN_METRICS;
+pub use config::Config;
+pub use error::Error;
+pub use runtime::spawn;
+pub use scope::{Scope, install, install_with, run};

@@ -1,0 +1,18 @@
+//! Evidence from `/proc/self`: pure parsers over text, and thin readers with kept descriptors.
+//!
+//! Every file may be missing (hidepid, gVisor, an undumpable process); each value then is `None` by itself and the
+//! report says what was missing.
+
+mod census;
+mod parse;
+mod process;
+mod syscall_names;
+mod thread;
+mod wait_object;
+
+pub(crate) use census::census;
+pub(crate) use parse::SyscallState;
+pub(crate) use process::{ProcessUsage, open_descriptors};
+pub(crate) use syscall_names::syscall_name;
+pub(crate) use thread::ThreadFiles;
+pub(crate) use wait_object::wait_object;

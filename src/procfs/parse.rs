@@ -1,0 +1,171 @@
+//! Parsers for the texts of `/proc/self/task/TID/*`; PURE. Formats: proc(5).
+
+use std::time::Duration;
+
+/// What `syscall` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SyscallState {
+    /// On a CPU or ready to be.
+    Running,
+    /// Asleep inside this system call.
+    Blocked(BlockedCall),
+    /// Asleep, but not in a system call: a page fault.
+    Outside {
+        /// Program counter.
+        pc: u64,
+    },
+}
+
+/// A system call that a thread is blocked in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockedCall {
+    /// System call number.
+    pub(crate) number: i64,
+    /// Its six arguments.
+    pub(crate) arguments: [u64; 6],
+    /// Stack pointer.
+    pub(crate) sp: u64,
+    /// Program counter.
+    pub(crate) pc: u64,
+}
+
+/// Parses `/proc/PID/task/TID/syscall`.
+pub(crate) fn syscall(text: &str) -> Option<SyscallState> {
+    let mut fields = text.split_ascii_whitespace();
+    let first = fields.next()?;
+    if first == "running" {
+        return Some(SyscallState::Running);
+    }
+    let number: i64 = first.parse().ok()?;
+    let rest: Vec<u64> = fields.map(hex).collect::<Option<_>>()?;
+    match (number, rest.as_slice()) {
+        (-1, [_sp, pc]) => Some(SyscallState::Outside { pc: *pc }),
+        (_, [a, b, c, d, e, f, sp, pc]) if number >= 0 => {
+            let arguments = [*a, *b, *c, *d, *e, *f];
+            Some(SyscallState::Blocked(BlockedCall {
+                number,
+                arguments,
+                sp: *sp,
+                pc: *pc,
+            }))
+        }
+        _ => None,
+    }
+}
+
+fn hex(field: &str) -> Option<u64> {
+    u64::from_str_radix(field.strip_prefix("0x")?, 16).ok()
+}
+
+/// The fields of `stat` that are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ThreadStat {
+    /// State letter.
+    pub(crate) state: char,
+    /// Page faults that needed the disk.
+    pub(crate) major_faults: u64,
+    /// Time in user mode, in clock ticks.
+    pub(crate) user_ticks: u64,
+    /// Time in the kernel, in clock ticks.
+    pub(crate) system_ticks: u64,
+}
+
+/// Parses `/proc/PID/task/TID/stat`; the name may hold spaces and parentheses, so fields start after the last `)`.
+pub(crate) fn stat(text: &str) -> Option<ThreadStat> {
+    let fields: Vec<&str> = text
+        .get(text.rfind(')')? + 1..)?
+        .split_ascii_whitespace()
+        .collect();
+    // Numbered as in proc(5), where the state is field 3.
+    let field = |number: usize| fields.get(number - 3).copied();
+    Some(ThreadStat {
+        state: field(3)?.chars().next()?,
+        major_faults: field(12)?.parse().ok()?,
+        user_ticks: field(14)?.parse().ok()?,
+        system_ticks: field(15)?.parse().ok()?,
+    })
+}
+
+/// The thread name inside `stat`.
+pub(crate) fn stat_name(text: &str) -> Option<&str> {
+    text.get(text.find('(')? + 1..text.rfind(')')?)
+}
+
+/// The fields of `schedstat` that are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    /// Time spent ready, waiting for a CPU.
+    pub(crate) run_queue: Duration,
+}
+
+/// Parses `/proc/PID/task/TID/schedstat`: on-CPU nanoseconds, run-queue nanoseconds, time slices.
+pub(crate) fn schedstat(text: &str) -> Option<Schedule> {
+    let run_queue = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(Schedule {
+        run_queue: Duration::from_nanos(run_queue),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The three forms of `syscall`, and texts cut short.
+    #[test]
+    fn reads_syscall() {
+        assert_eq!(syscall("running\n"), Some(SyscallState::Running));
+        assert_eq!(
+            syscall("-1 0x7ffd 0x55d0\n"),
+            Some(SyscallState::Outside { pc: 0x55d0 })
+        );
+        let text = "230 0x1 0x0 0x7f3a 0x7f3b 0x0 0x3 0x7f3c9000 0x7f3d0aa7\n";
+        let expected = BlockedCall {
+            number: 230,
+            arguments: [1, 0, 0x7f3a, 0x7f3b, 0, 3],
+            sp: 0x7f3c_9000,
+            pc: 0x7f3d_0aa7,
+        };
+        assert_eq!(syscall(text), Some(SyscallState::Blocked(expected)));
+        for cut in [
+            "",
+            "230",
+            "230 0x1 0x0",
+            "x 0x1",
+            "230 1 2 3 4 5 6 7 8",
+            "-1",
+            "-7 0x1 0x2",
+        ] {
+            assert_eq!(syscall(cut), None, "{cut:?}");
+        }
+    }
+
+    /// A hostile thread name does not shift the fields.
+    #[test]
+    fn reads_stat() {
+        let text = "42 (a) S (b) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15";
+        let expected = ThreadStat {
+            state: 'R',
+            major_faults: 9,
+            user_ticks: 11,
+            system_ticks: 12,
+        };
+        assert_eq!(stat(text), Some(expected));
+        assert_eq!(stat_name(text), Some("a) S (b"));
+        for cut in ["", "42 (a", "42 (a) ", "42 (a) S 1 2", ")("] {
+            assert_eq!(stat(cut), None, "{cut:?}");
+        }
+    }
+
+    /// Run-queue time is the second field.
+    #[test]
+    fn reads_schedstat() {
+        assert_eq!(
+            schedstat("123 4567 89\n"),
+            Some(Schedule {
+                run_queue: Duration::from_nanos(4567)
+            })
+        );
+        assert_eq!(schedstat("123"), None);
+        assert_eq!(schedstat("a b c"), None);
+    }
+}

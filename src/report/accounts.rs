@@ -1,0 +1,146 @@
+//! Running totals of stalls for the metrics; PURE but for being shared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::metrics::Samples;
+use crate::metrics::catalogue as table;
+use crate::stall::{Phase, Stall};
+
+/// Sites with a series of their own; later ones go into `other`, so that a service with a thousand stalling lines
+/// cannot flood a metrics store.
+const SITES_MAX: usize = 50;
+
+/// Runtimes with series of their own; a process that names a runtime for each tenant cannot flood a metrics store.
+const RUNTIMES_MAX: usize = 64;
+
+const OTHER: &str = "other";
+
+/// Totals by runtime, verdict and site.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    opened: BTreeMap<(String, &'static str), u64>,
+    seconds: BTreeMap<(String, &'static str), f64>,
+    sites: BTreeMap<(String, &'static str), f64>,
+    active: BTreeMap<String, BTreeSet<u64>>,
+    excused: u64,
+    suppressed: u64,
+}
+
+impl Accounts {
+    /// Books one event.
+    pub(crate) fn book(&mut self, stall: &Stall) {
+        let runtime = self.label_of(&stall.runtime);
+        let verdict = stall.verdict.name();
+        match stall.phase {
+            Phase::Open => {
+                *self.opened.entry((runtime.clone(), verdict)).or_default() += 1;
+                self.active.entry(runtime).or_default().insert(stall.id);
+            }
+            Phase::Again => (),
+            Phase::Close => {
+                let seconds = stall.duration_ms / 1e3;
+                *self.seconds.entry((runtime.clone(), verdict)).or_default() += seconds;
+                self.active.entry(runtime).or_default().remove(&stall.id);
+                let site = self.site_of(stall);
+                *self.sites.entry((site, verdict)).or_default() += seconds;
+            }
+        }
+    }
+
+    /// Books a long poll that was no stall.
+    pub(crate) fn excuse(&mut self) {
+        self.excused += 1;
+    }
+
+    /// Books a log report held back.
+    pub(crate) fn suppress(&mut self) {
+        self.suppressed += 1;
+    }
+
+    /// Whether a stall of that runtime is open.
+    pub(crate) fn active(&self) -> usize {
+        self.active.values().map(BTreeSet::len).sum()
+    }
+
+    fn label_of(&self, runtime: &str) -> String {
+        let known = self.active.contains_key(runtime);
+        if known || self.active.len() < RUNTIMES_MAX {
+            runtime
+        } else {
+            OTHER
+        }
+        .to_owned()
+    }
+
+    fn site_of(&self, stall: &Stall) -> String {
+        let Some(line) = &stall.line else {
+            return OTHER.to_owned();
+        };
+        let site = format!("{}:{}", short_path(&line.file), line.line);
+        let known = self
+            .sites
+            .contains_key(&(site.clone(), stall.verdict.name()));
+        if known || self.sites.len() < SITES_MAX {
+            site
+        } else {
+            OTHER.to_owned()
+        }
+    }
+
+    /// Shows the totals to a scrape.
+    pub(crate) fn sample(&self, samples: &mut Samples) {
+        for ((runtime, verdict), count) in &self.opened {
+            samples.set(&table::STALLS, &[runtime, verdict], to_f64(*count));
+        }
+        for ((runtime, verdict), seconds) in &self.seconds {
+            samples.set(&table::STALL_SECONDS, &[runtime, verdict], *seconds);
+        }
+        for (runtime, active) in &self.active {
+            samples.set(&table::STALLS_ACTIVE, &[runtime], active.len() as f64);
+        }
+        for ((site, verdict), seconds) in &self.sites {
+            samples.set(&table::STALL_SITE_SECONDS, &[site, verdict], *seconds);
+        }
+        samples.set(
+            &table::STALLS_EXCUSED,
+            &["block-in-place"],
+            to_f64(self.excused),
+        );
+        samples.set(&table::REPORTS_SUPPRESSED, &[], to_f64(self.suppressed));
+    }
+}
+
+/// The last three parts of a path: enough to find the file, short enough for a label.
+pub(crate) fn short_path(path: &str) -> &str {
+    path.rmatch_indices('/')
+        .nth(2)
+        .map_or(path, |(index, _)| &path[index + 1..])
+}
+
+/// Prometheus values are floats; counts are far below 2^53, above which one would round.
+pub(crate) fn to_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Long paths are cut to what tells files apart.
+    #[test]
+    fn paths_are_short() {
+        assert_eq!(short_path("/home/u/app/src/db/mod.rs"), "src/db/mod.rs");
+        assert_eq!(short_path("mod.rs"), "mod.rs");
+    }
+
+    /// However many runtimes there are, their labels are bounded.
+    #[test]
+    fn runtime_labels_are_bounded() {
+        let mut accounts = Accounts::default();
+        for index in 0..1000 {
+            let label = accounts.label_of(&format!("tenant-{index}"));
+            accounts.active.entry(label).or_default();
+        }
+        assert_eq!(accounts.active.len(), RUNTIMES_MAX + 1);
+    }
+}

@@ -1,0 +1,169 @@
+//! The event from an observation and its symbolised stack; PURE.
+
+use std::panic::Location;
+
+use crate::config::Config;
+use crate::stall::{
+    Confidence, Frame, Phase, SourceLine, StackVia, Stall, TaskInfo, Verdict, advise, fingerprint,
+    is_runtime, own_future, own_line,
+};
+use crate::watchdog::Observed;
+
+/// The outside function that shows that a long poll was announced to the runtime.
+const BLOCK_IN_PLACE: &str = "tokio::task::blocking::block_in_place";
+
+/// The function in whose one poll many local tasks are polled.
+const LOCAL_SET: &str = "tokio::task::local::LocalSet";
+
+/// Whether the stack shows a poll that gave its worker away before it blocked.
+pub(crate) fn is_announced(stack: &[Frame]) -> bool {
+    stack
+        .iter()
+        .any(|frame| frame.function.contains(BLOCK_IN_PLACE))
+}
+
+/// Whether a whole stack shows that the thread is in no runtime at all: a worker's thread that has gone on to other
+/// things, which counters alone cannot tell.
+pub(crate) fn is_elsewhere(stack: &[Frame], complete: bool) -> bool {
+    complete && !stack.is_empty() && !stack.iter().any(is_runtime)
+}
+
+/// The event of an observation.
+pub(crate) fn compose(observed: &Observed, stack: Vec<Frame>, config: &Config) -> Stall {
+    let subject = &observed.subject;
+    let judgement = &observed.judgement;
+    let machine = judgement.verdict.is_machine();
+    let line = if machine {
+        None
+    } else {
+        own_line(&stack, &config.in_app)
+    };
+    let captured = observed.captured.as_ref();
+    let complete = captured.is_some_and(|captured| captured.complete);
+    let mut evidence = vec![observed.parts.sentence(observed.span.length)];
+    evidence.extend(judgement.evidence.iter().cloned());
+    evidence.extend(
+        captured
+            .and_then(|captured| captured.note)
+            .map(|note| format!("stack: {note}")),
+    );
+    if line.is_none()
+        && !machine
+        && stack.iter().all(|frame| frame.line.is_none())
+        && !stack.is_empty()
+    {
+        evidence.push("no debug information: build with `debug = 1` for lines".to_owned());
+    }
+    let is_local_set = stack.iter().any(|frame| frame.function.contains(LOCAL_SET));
+    if is_local_set {
+        evidence.push("a LocalSet polls many local tasks in one poll of its driver, they cannot be told apart".to_owned());
+    }
+    let seen_from_outside = captured.is_some_and(|captured| captured.via == StackVia::Syscall);
+    let is_certain =
+        complete && !is_local_set && (judgement.verdict == Verdict::Cpu || seen_from_outside);
+    Stall {
+        id: observed.id,
+        phase: observed.phase,
+        service: config.service.clone(),
+        runtime: subject
+            .runtime
+            .as_ref()
+            .map_or_else(|| "unknown".to_owned(), |runtime| runtime.name.clone()),
+        worker: subject.worker,
+        tid: subject.tid,
+        task: TaskInfo {
+            id: subject.task_id,
+            name: None,
+            spawned_at: subject.spawned_at.map(Location::to_string),
+            future: own_future(&stack, &config.in_app),
+        },
+        started_at: observed.started_at_unix_ms,
+        duration_ms: ms(observed.span.length),
+        threshold_ms: ms(config.record),
+        cpu_ms: ms(observed.parts.cpu),
+        run_queue_ms: ms(observed.parts.run_queue),
+        blocked_ms: ms(observed.parts.blocked),
+        verdict: judgement.verdict,
+        confidence: confidence(judgement.confidence, line.as_ref(), is_certain, machine),
+        evidence,
+        wait_object: observed.wait_object.clone(),
+        fingerprint: fingerprint_of(observed, line.as_ref(), &stack),
+        advice: advise(judgement.verdict, &stack),
+        line,
+        stack,
+        stack_via: captured.map_or(StackVia::None, |captured| captured.via),
+        stack_complete: complete,
+        census: observed.census.clone(),
+        victims: None,
+        span: None,
+        suppressed: 0,
+    }
+}
+
+/// A close tells the total and its split; who, where and why are those of the last report.
+pub(crate) fn close(observed: &Observed, last: &Stall) -> Stall {
+    let mut evidence = vec![observed.parts.sentence(observed.span.length)];
+    evidence.extend(last.evidence.iter().skip(1).cloned());
+    Stall {
+        phase: Phase::Close,
+        duration_ms: ms(observed.span.length),
+        cpu_ms: ms(observed.parts.cpu),
+        run_queue_ms: ms(observed.parts.run_queue),
+        blocked_ms: ms(observed.parts.blocked),
+        evidence,
+        ..last.clone()
+    }
+}
+
+/// A later report whose own stack could not be taken repeats the one before it and says so.
+pub(crate) fn repeat_stack(stall: &mut Stall, last: &Stall) {
+    if last.stack.is_empty() || last.verdict != stall.verdict {
+        return;
+    }
+    stall.stack.clone_from(&last.stack);
+    stall.line.clone_from(&last.line);
+    stall.task.future.clone_from(&last.task.future);
+    stall.fingerprint.clone_from(&last.fingerprint);
+    stall.advice.clone_from(&last.advice);
+    stall.stack_via = last.stack_via;
+    stall.stack_complete = last.stack_complete;
+    stall
+        .evidence
+        .push("the stack is that of the report before".to_owned());
+}
+
+/// "Proven" is said only of a culprit whose line stands on a whole stack, taken while the thread did what it is blamed for.
+fn confidence(
+    judged: Confidence,
+    line: Option<&SourceLine>,
+    is_certain: bool,
+    machine: bool,
+) -> Confidence {
+    if machine || (line.is_some() && is_certain) {
+        judged
+    } else {
+        judged.min(Confidence::Likely)
+    }
+}
+
+fn fingerprint_of(observed: &Observed, line: Option<&SourceLine>, stack: &[Frame]) -> String {
+    let place = match (line, stack.first()) {
+        (Some(line), _) => format!("{}:{}", line.file, line.line),
+        (None, Some(leaf)) => leaf.function.clone(),
+        (None, None) => observed
+            .subject
+            .spawned_at
+            .map(Location::to_string)
+            .unwrap_or_default(),
+    };
+    fingerprint(&[
+        observed.judgement.verdict.name(),
+        &place,
+        observed.syscall.as_deref().unwrap_or_default(),
+    ])
+}
+
+fn ms(duration: std::time::Duration) -> f64 {
+    // Microseconds are what the clocks are good for; more digits would only look exact.
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,211 @@
+//! The reporter's thread.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::accounts::Accounts;
+use super::compose::{close, compose, is_announced, is_elsewhere, repeat_stack};
+use super::{Ring, log};
+use crate::Error;
+use crate::config::Config;
+use crate::metrics::Registry;
+use crate::runtime::slots;
+use crate::stall::{Limiter, Phase, Stall};
+use crate::symbolize::Symbolizer;
+use crate::watchdog::Observed;
+
+/// Observations that may wait: a stall of every worker of a large machine at once, at under 70 KiB each.
+const INBOX_LEN_MAX: usize = 256;
+
+/// Open stalls remembered between their reports; more than there are workers.
+const OPEN_LEN_MAX: usize = 4096;
+
+/// Longest wait of a drop for the reports under way, and the pause between two looks.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+const STOP_PAUSE: Duration = Duration::from_millis(1);
+
+/// What the reporter is told.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// A stall was observed.
+    Observed(Box<Observed>),
+    /// Time for the metrics' upkeep.
+    Upkeep,
+    /// The scope is gone.
+    Stop,
+}
+
+/// The running thread; stops when dropped.
+#[derive(Debug)]
+pub(crate) struct ReporterThread {
+    inbox: SyncSender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for ReporterThread {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "waits for a bounded time, then lets the thread be"
+    )]
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // A subscriber that blocks for ever must not keep the service from ending.
+        let deadline = Instant::now() + STOP_PATIENCE;
+        while self.inbox.try_send(Message::Stop).is_err()
+            && !thread.is_finished()
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(STOP_PAUSE);
+        }
+        while !thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(STOP_PAUSE);
+        }
+        if thread.is_finished() {
+            // A reporter that panicked has nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Everything the thread holds.
+pub(crate) struct Reporter {
+    pub(crate) config: Arc<Config>,
+    pub(crate) ring: Ring,
+    pub(crate) accounts: Arc<Mutex<Accounts>>,
+    pub(crate) registry: Registry,
+}
+
+impl Reporter {
+    /// Starts the thread; gives the place where observations are put.
+    pub(crate) fn start(self) -> Result<(SyncSender<Message>, ReporterThread), Error> {
+        let (inbox, messages) = sync_channel(INBOX_LEN_MAX);
+        let thread = std::thread::Builder::new()
+            .name("pollscope-report".to_owned())
+            .spawn(move || self.run(&messages))
+            .map_err(|source| {
+                Error::setup("the reporter thread could not be started").because(source)
+            })?;
+        let handle = ReporterThread {
+            inbox: inbox.clone(),
+            thread: Some(thread),
+        };
+        Ok((inbox, handle))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the reporter's own thread waits for work"
+    )]
+    fn run(self, messages: &Receiver<Message>) {
+        let mut symbolizer = Symbolizer::new();
+        symbolizer.warm();
+        let mut desk = Desk {
+            limiter: Limiter::new(),
+            open: HashMap::new(),
+        };
+        while let Ok(message) = messages.recv() {
+            match message {
+                Message::Observed(observed) => self.report(&mut desk, &mut symbolizer, &observed),
+                Message::Upkeep => self.registry.upkeep(),
+                Message::Stop => return,
+            }
+        }
+    }
+
+    fn report(&self, desk: &mut Desk, symbolizer: &mut Symbolizer, observed: &Observed) {
+        if observed.phase == Phase::Close {
+            if let Some(Some(open)) = desk.open.remove(&observed.id) {
+                self.publish(close(observed, &open.last), open.logged);
+            }
+            return;
+        }
+        let addresses = observed
+            .captured
+            .as_ref()
+            .map_or(&[][..], |captured| &captured.addresses);
+        let stack = symbolizer.stack(addresses);
+        let known = desk.open.get(&observed.id).cloned();
+        if known.as_ref().is_some_and(Option::is_none) {
+            return;
+        }
+        let complete = observed
+            .captured
+            .as_ref()
+            .is_some_and(|captured| captured.complete);
+        if is_announced(&stack) || is_elsewhere(&stack, complete) {
+            desk.remember(observed.id, None);
+            self.accounts().excuse();
+            return;
+        }
+        let mut stall = compose(observed, stack, &self.config);
+        let known = known.flatten();
+        if let Some(open) = known.as_ref().filter(|_| stall.stack.is_empty()) {
+            repeat_stack(&mut stall, &open.last);
+        }
+        let logged = match known {
+            Some(open) => open.logged,
+            None => self.admit(desk, &mut stall),
+        };
+        desk.remember(
+            observed.id,
+            Some(Open {
+                last: stall.clone(),
+                logged,
+            }),
+        );
+        self.publish(stall, logged);
+    }
+
+    fn admit(&self, desk: &mut Desk, stall: &mut Stall) -> bool {
+        let admitted = desk.limiter.admit(slots::monotonic(), &stall.fingerprint);
+        stall.suppressed = admitted.unwrap_or(0);
+        if admitted.is_none() {
+            self.accounts().suppress();
+        }
+        admitted.is_some()
+    }
+
+    fn publish(&self, stall: Stall, logged: bool) {
+        self.accounts().book(&stall);
+        let stall = Arc::new(stall);
+        self.ring.push(Arc::clone(&stall));
+        // Last, because a subscriber may block.
+        if logged {
+            log::send(&stall, &self.config);
+        }
+    }
+
+    fn accounts(&self) -> std::sync::MutexGuard<'_, Accounts> {
+        // Totals are valid at every step.
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the reporter remembers between messages.
+struct Desk {
+    limiter: Limiter,
+    /// `None` marks a stall that was excused.
+    open: HashMap<u64, Option<Open>>,
+}
+
+#[derive(Clone)]
+struct Open {
+    last: Stall,
+    logged: bool,
+}
+
+impl Desk {
+    fn remember(&mut self, id: u64, open: Option<Open>) {
+        if self.open.len() >= OPEN_LEN_MAX {
+            // Closes were lost with a full inbox; forgetting the oldest only costs their late closes.
+            let oldest = self.open.keys().min().copied();
+            oldest.map(|oldest| self.open.remove(&oldest));
+        }
+        self.open.insert(id, open);
+    }
+}

@@ -1,0 +1,342 @@
+//! Building a watched runtime: pollscope's hooks composed with the user's.
+//!
+//! Tokio's builder has one place for each hook and a second call replaces the first, so the user's hooks are given to
+//! this builder, which calls both. A hook that is already in Tokio's builder would be lost in silence; it is refused.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, RuntimeFlavor};
+use tokio::task::JoinHandle;
+
+use super::attach;
+use super::bell::BELL;
+use super::registry::{Runtimes, WatchedRuntime};
+use super::slots;
+use super::spawn::{Site, watched};
+use super::status::Tier;
+use crate::Error;
+
+type Hook = Arc<dyn Fn() + Send + Sync>;
+
+#[cfg(tokio_unstable)]
+type TaskHook = Arc<dyn Fn(&tokio::runtime::TaskMeta<'_>) + Send + Sync>;
+
+/// A Tokio runtime builder whose runtime is watched.
+#[must_use = "a builder does nothing until `build`"]
+pub struct RuntimeBuilder {
+    builder: Builder,
+    runtimes: Runtimes,
+    name: String,
+    on_thread_start: Option<Hook>,
+    on_thread_stop: Option<Hook>,
+    on_thread_park: Option<Hook>,
+    on_thread_unpark: Option<Hook>,
+    #[cfg(tokio_unstable)]
+    on_before_task_poll: Option<TaskHook>,
+    #[cfg(tokio_unstable)]
+    on_after_task_poll: Option<TaskHook>,
+}
+
+impl fmt::Debug for RuntimeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeBuilder")
+            .field("name", &self.name)
+            .field("builder", &self.builder)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RuntimeBuilder {
+    pub(crate) fn new(builder: Builder, runtimes: Runtimes) -> Self {
+        Self {
+            builder,
+            runtimes,
+            name: "main".to_owned(),
+            on_thread_start: None,
+            on_thread_stop: None,
+            on_thread_park: None,
+            on_thread_unpark: None,
+            #[cfg(tokio_unstable)]
+            on_before_task_poll: None,
+            #[cfg(tokio_unstable)]
+            on_after_task_poll: None,
+        }
+    }
+
+    /// Names the runtime in events and metric labels; default `main`. A name that is taken gets a number appended.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// As `tokio::runtime::Builder::on_thread_start`.
+    pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_thread_start = Some(Arc::new(hook));
+        self
+    }
+
+    /// As `tokio::runtime::Builder::on_thread_stop`.
+    pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_thread_stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// As `tokio::runtime::Builder::on_thread_park`; runs before pollscope's own.
+    pub fn on_thread_park(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_thread_park = Some(Arc::new(hook));
+        self
+    }
+
+    /// As `tokio::runtime::Builder::on_thread_unpark`; runs after pollscope's own.
+    pub fn on_thread_unpark(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_thread_unpark = Some(Arc::new(hook));
+        self
+    }
+
+    /// As `tokio::runtime::Builder::on_before_task_poll`; runs after pollscope's own, so it is watched too.
+    #[cfg(tokio_unstable)]
+    pub fn on_before_task_poll(
+        mut self,
+        hook: impl Fn(&tokio::runtime::TaskMeta<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_before_task_poll = Some(Arc::new(hook));
+        self
+    }
+
+    /// As `tokio::runtime::Builder::on_after_task_poll`; runs before pollscope's own, so it is watched too.
+    #[cfg(tokio_unstable)]
+    pub fn on_after_task_poll(
+        mut self,
+        hook: impl Fn(&tokio::runtime::TaskMeta<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_after_task_poll = Some(Arc::new(hook));
+        self
+    }
+
+    /// Builds the runtime.
+    ///
+    /// # Errors
+    ///
+    /// When Tokio cannot build it, or the Tokio builder already holds a thread hook, which would be lost.
+    pub fn build(mut self) -> Result<Runtime, Error> {
+        if let Some(hook) = lost_hook(&format!("{:?}", self.builder)) {
+            return Err(Error::configuration(format!(
+                "the tokio builder already has an `{hook}` hook, expected it on the pollscope builder, which calls both"
+            )));
+        }
+        let number = Runtimes::reserve();
+        self.builder.name(self.name.clone());
+        self.install_hooks(number);
+        let runtime = self
+            .builder
+            .build()
+            .map_err(|source| Error::setup("tokio could not build the runtime").because(source))?;
+        let flavor = runtime.handle().runtime_flavor();
+        self.runtimes.add(
+            number,
+            WatchedRuntime {
+                name: self.name,
+                flavor: if flavor == RuntimeFlavor::CurrentThread {
+                    "current_thread"
+                } else {
+                    "multi_thread"
+                },
+                tier: if cfg!(tokio_unstable) {
+                    Tier::Hooks
+                } else {
+                    Tier::Built
+                },
+                metrics: runtime.metrics(),
+                handle: None,
+            },
+        );
+        if !cfg!(tokio_unstable) {
+            // Without task hooks, tasks of others are told apart by Tokio's own note of the current task.
+            attach::calibrate(runtime.handle());
+        }
+        Ok(Runtime {
+            runtime: Some(runtime),
+            number,
+            runtimes: self.runtimes,
+        })
+    }
+
+    fn install_hooks(&mut self, number: u32) {
+        let hook = self.on_thread_start.take();
+        self.builder.on_thread_start(move || {
+            slots::belongs_to(number);
+            if let Some(hook) = &hook {
+                hook();
+            }
+        });
+        if let Some(hook) = self.on_thread_stop.take() {
+            self.builder.on_thread_stop(move || hook());
+        }
+        let hook = self.on_thread_park.take();
+        self.builder.on_thread_park(move || {
+            if let Some(hook) = &hook {
+                hook();
+            }
+            slots::park(number);
+        });
+        let hook = self.on_thread_unpark.take();
+        self.builder.on_thread_unpark(move || {
+            slots::unpark(number);
+            BELL.ring();
+            if let Some(hook) = &hook {
+                hook();
+            }
+        });
+        #[cfg(tokio_unstable)]
+        self.install_task_hooks(number);
+    }
+
+    #[cfg(tokio_unstable)]
+    fn install_task_hooks(&mut self, number: u32) {
+        use super::task_id::number_of;
+
+        match self.on_before_task_poll.take() {
+            None => self.builder.on_before_task_poll(move |task| {
+                slots::enter(number, number_of(&task.id()), task.spawned_at())
+            }),
+            Some(hook) => self.builder.on_before_task_poll(move |task| {
+                slots::enter(number, number_of(&task.id()), task.spawned_at());
+                hook(task);
+            }),
+        };
+        match self.on_after_task_poll.take() {
+            None => self.builder.on_after_task_poll(|_| slots::leave()),
+            Some(hook) => self.builder.on_after_task_poll(move |task| {
+                hook(task);
+                slots::leave();
+            }),
+        };
+    }
+}
+
+/// The hook that Tokio's builder shows in its `Debug` text, the only place where it can be seen; PURE.
+fn lost_hook(debug: &str) -> Option<&'static str> {
+    [
+        ("after_start", "on_thread_start"),
+        ("before_stop", "on_thread_stop"),
+        ("before_park", "on_thread_park"),
+        ("after_unpark", "on_thread_unpark"),
+    ]
+    .into_iter()
+    .find_map(|(field, hook)| debug.contains(&format!("{field}: Some")).then_some(hook))
+}
+
+/// A watched Tokio runtime.
+#[derive(Debug)]
+pub struct Runtime {
+    runtime: Option<tokio::runtime::Runtime>,
+    number: u32,
+    runtimes: Runtimes,
+}
+
+impl Runtime {
+    /// Runs a future to its end; its polls are watched like a task's.
+    ///
+    /// # Panics
+    ///
+    /// As `tokio::runtime::Runtime::block_on`.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let here = Location::caller();
+        if self.handle().runtime_flavor() == RuntimeFlavor::CurrentThread {
+            let _driving = Driving::begin(self.number);
+            self.inner()
+                .block_on(watched(future, here, Site::Root(self.number)))
+        } else {
+            self.inner()
+                .block_on(watched(future, here, Site::LoneRoot(self.number)))
+        }
+    }
+
+    /// Spawns a watched task.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.inner()
+            .spawn(watched(future, Location::caller(), Site::Task))
+    }
+
+    /// Tokio's handle to the runtime.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        self.inner().handle()
+    }
+
+    /// Ends the runtime, waiting at most `patience` for blocking tasks.
+    pub fn shutdown_timeout(mut self, patience: Duration) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(patience);
+        }
+    }
+
+    /// Ends the runtime without waiting for blocking tasks.
+    pub fn shutdown_background(self) {
+        self.shutdown_timeout(Duration::ZERO);
+    }
+
+    fn inner(&self) -> &tokio::runtime::Runtime {
+        match &self.runtime {
+            Some(runtime) => runtime,
+            None => unreachable!("taken only by `shutdown_timeout`, which consumes the runtime"),
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.runtimes.remove(self.number);
+    }
+}
+
+/// A thread drives a current_thread runtime; without this a runtime that nobody drives would look busy for ever.
+struct Driving {
+    /// `None` inside another poll (`block_in_place`), to which the thread belongs.
+    number: Option<u32>,
+}
+
+impl Driving {
+    fn begin(number: u32) -> Self {
+        if slots::in_poll() {
+            return Self { number: None };
+        }
+        slots::unpark(number);
+        BELL.ring();
+        Self {
+            number: Some(number),
+        }
+    }
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            slots::park(number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tokio still shows hooks in the builder's `Debug` text, on which the refusal rests.
+    #[test]
+    fn finds_hooks_that_would_be_lost() {
+        let mut builder = Builder::new_current_thread();
+        assert_eq!(lost_hook(&format!("{builder:?}")), None);
+        builder.on_thread_park(|| ());
+        assert_eq!(lost_hook(&format!("{builder:?}")), Some("on_thread_park"));
+    }
+}

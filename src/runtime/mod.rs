@@ -1,0 +1,22 @@
+//! What Tokio tells us: runtimes, their workers and tasks, per tier.
+//!
+//! The heartbeat (`slots`) is the hot path; everything else happens once a runtime or once a look. Tokio's unstable
+//! hooks are named in `builder` alone, because their signatures are about to change.
+
+pub(crate) mod attach;
+mod bell;
+mod builder;
+mod registry;
+pub(crate) mod slots;
+mod spawn;
+mod status;
+mod survey;
+mod task_cell;
+mod task_id;
+
+pub(crate) use bell::BELL;
+pub use builder::{Runtime, RuntimeBuilder};
+pub(crate) use registry::{Runtimes, WatchedRuntime};
+pub use spawn::spawn;
+pub use status::{RuntimeStatus, Tier, WorkerState, WorkerStatus};
+pub(crate) use survey::{sample, survey};

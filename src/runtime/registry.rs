@@ -1,0 +1,80 @@
+//! The runtimes that are watched.
+//!
+//! A runtime built by pollscope registers itself and is forgotten when it is dropped; an attached one stays for the
+//! life of the scope. Numbers are never used again, so a slot that still names a dropped runtime is recognised.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::{Handle, RuntimeMetrics};
+
+use super::status::Tier;
+
+/// One watched runtime.
+#[derive(Debug)]
+pub(crate) struct WatchedRuntime {
+    /// Name for labels and events, unique in the process.
+    pub(crate) name: String,
+    /// `multi_thread` or `current_thread`.
+    pub(crate) flavor: &'static str,
+    /// How much of it can be seen.
+    pub(crate) tier: Tier,
+    /// Tokio's own counters.
+    pub(crate) metrics: RuntimeMetrics,
+    /// For spawning probes; attached runtimes only, since it keeps the runtime's memory alive.
+    pub(crate) handle: Option<Handle>,
+}
+
+/// All watched runtimes; clones share them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Runtimes {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    known: BTreeMap<u32, Arc<WatchedRuntime>>,
+}
+
+impl Runtimes {
+    /// A number for a runtime that is about to be built.
+    pub(crate) fn reserve() -> u32 {
+        // Numbers are the process's: slots outlive a scope, and so may runtimes.
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Adds the runtime under its number; a name that is taken gets the number appended.
+    pub(crate) fn add(&self, number: u32, mut runtime: WatchedRuntime) {
+        let mut inner = self.lock();
+        if inner.known.values().any(|known| known.name == runtime.name) {
+            runtime.name = format!("{}-{number}", runtime.name);
+        }
+        inner.known.insert(number, Arc::new(runtime));
+    }
+
+    /// Forgets a runtime.
+    pub(crate) fn remove(&self, number: u32) {
+        self.lock().known.remove(&number);
+    }
+
+    /// The runtime of that number.
+    pub(crate) fn get(&self, number: u32) -> Option<Arc<WatchedRuntime>> {
+        self.lock().known.get(&number).cloned()
+    }
+
+    /// All of them with their numbers.
+    pub(crate) fn all(&self) -> Vec<(u32, Arc<WatchedRuntime>)> {
+        self.lock()
+            .known
+            .iter()
+            .map(|(number, runtime)| (*number, Arc::clone(runtime)))
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A plain map, valid at every step.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

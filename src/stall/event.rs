@@ -1,0 +1,229 @@
+//! The stall event: one record for log, ring, HTTP and stream.
+//!
+//! Field names are a promise: never renamed, only added to. What a tier cannot know is `None` or empty, never made up.
+
+use serde::{Deserialize, Serialize};
+
+/// Where in its life the stall is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// The threshold was passed and the poll is still running.
+    Open,
+    /// Twice the last report's duration has passed and the poll is still running.
+    Again,
+    /// The poll has ended; the duration is the total.
+    Close,
+}
+
+/// Why the worker stood still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The poll burned CPU time.
+    Cpu,
+    /// The thread slept on purpose (`nanosleep`).
+    Sleep,
+    /// The thread waited for a futex: a mutex, a condition variable, a channel, a join.
+    LockWait,
+    /// The thread waited in the kernel for something else: a file, a pipe, a socket, a child.
+    BlockedOther,
+    /// The thread was ready to run but got no CPU: the machine, not the code.
+    Starved,
+    /// The whole process stood still (stopped, frozen, paused virtual machine): the machine, not the code.
+    Frozen,
+    /// The evidence does not decide.
+    Unknown,
+}
+
+impl Verdict {
+    /// The word used in JSON, labels and text.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Sleep => "sleep",
+            Self::LockWait => "lock-wait",
+            Self::BlockedOther => "blocked-other",
+            Self::Starved => "starved",
+            Self::Frozen => "frozen",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the machine is to blame and no line of code is.
+    #[must_use]
+    pub const fn is_machine(self) -> bool {
+        matches!(self, Self::Starved | Self::Frozen)
+    }
+}
+
+/// How sure the verdict and the line are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Confidence {
+    /// The evidence does not decide.
+    Unknown,
+    /// The evidence fits, but something could not be checked.
+    Likely,
+    /// Every step was checked.
+    Proven,
+}
+
+/// How the stack was obtained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StackVia {
+    /// Read from outside while the thread stood in a system call; the thread noticed nothing.
+    Syscall,
+    /// Copied by the thread itself in a signal handler.
+    Signal,
+    /// There is no stack; the evidence says why.
+    None,
+}
+
+/// The stalled task.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskInfo {
+    /// Tokio's task id, where the tier gives it.
+    pub id: Option<u64>,
+    /// Name given to the task, if any.
+    pub name: Option<String>,
+    /// Where the task was spawned, as `file:line:column`, where the tier gives it.
+    pub spawned_at: Option<String>,
+    /// The type of the future, in source terms, from the stack's outermost own frame.
+    pub future: Option<String>,
+}
+
+/// A source line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceLine {
+    /// Path as the compiler recorded it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Function that the line belongs to.
+    pub function: String,
+}
+
+/// One frame of the stack, innermost first; inlined functions have frames of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Demangled name, or the module and offset when there is no symbol.
+    pub function: String,
+    /// Source path, if there is debug information.
+    pub file: Option<String>,
+    /// Source line, if there is debug information.
+    pub line: Option<u32>,
+    /// Whether the compiler inlined this function into the next frame.
+    pub inlined: bool,
+    /// File name of the module.
+    pub module: String,
+}
+
+/// What one other thread was doing when a lock wait was reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadState {
+    /// Kernel thread id.
+    pub tid: i32,
+    /// Thread name.
+    pub name: String,
+    /// State letter of `/proc/PID/stat` (`R` running, `S` sleeping, `D` uninterruptible).
+    pub state: char,
+    /// Name of the system call it stands in, if any.
+    pub syscall: Option<String>,
+}
+
+/// Who paid for the stall.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Victims {
+    /// Tasks that waited because of the stall.
+    pub count: u64,
+    /// Their added delay, in milliseconds.
+    pub delay_ms: f64,
+    /// Whether the numbers were measured; `false` means estimated from queue depths.
+    pub measured: bool,
+}
+
+/// One line of what to do, with the rule that gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// Stable id of the rule.
+    pub rule: String,
+    /// What to do.
+    pub text: String,
+}
+
+/// The tracing span that was current, if it could be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanInfo {
+    /// W3C trace id, 32 hex digits.
+    pub trace_id: String,
+    /// W3C span id, 16 hex digits.
+    pub span_id: String,
+    /// Name of the span.
+    pub name: String,
+}
+
+/// One report about one stall.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stall {
+    /// Number of the stall in this process, from 1; `open`, `again` and `close` of one stall share it.
+    pub id: u64,
+    /// Where in its life the stall is.
+    pub phase: Phase,
+    /// The service's name from the configuration.
+    pub service: String,
+    /// Name of the runtime.
+    pub runtime: String,
+    /// Index of the worker in its runtime; `None` for a thread inside `block_on`.
+    pub worker: Option<usize>,
+    /// Kernel thread id.
+    pub tid: i32,
+    /// The stalled task.
+    pub task: TaskInfo,
+    /// Begin of the poll, in milliseconds since the Unix epoch.
+    pub started_at: u64,
+    /// Time since the begin; the total in a `close`.
+    pub duration_ms: f64,
+    /// Threshold that made this a stall.
+    pub threshold_ms: f64,
+    /// CPU time of the thread since the begin.
+    pub cpu_ms: f64,
+    /// Time the thread was ready but waited for a CPU.
+    pub run_queue_ms: f64,
+    /// The rest: time blocked in the kernel.
+    pub blocked_ms: f64,
+    /// Why.
+    pub verdict: Verdict,
+    /// How sure.
+    pub confidence: Confidence,
+    /// What the verdict rests on, one sentence each.
+    pub evidence: Vec<String>,
+    /// What was waited for, if it could be resolved.
+    pub wait_object: Option<String>,
+    /// Innermost line of the user's own code.
+    pub line: Option<SourceLine>,
+    /// Innermost frame first.
+    pub stack: Vec<Frame>,
+    /// How the stack was obtained.
+    pub stack_via: StackVia,
+    /// Whether the stack reaches the thread's start.
+    pub stack_complete: bool,
+    /// Other threads at that moment, for lock waits.
+    pub census: Vec<ThreadState>,
+    /// Who paid.
+    pub victims: Option<Victims>,
+    /// The current span.
+    pub span: Option<SpanInfo>,
+    /// What to do.
+    pub advice: Option<Advice>,
+    /// Same cause, same fingerprint: verdict, own line and system call, hashed to 16 hex digits.
+    pub fingerprint: String,
+    /// Reports of this fingerprint that were counted but not sent since the last one.
+    pub suppressed: u64,
+}

@@ -1,0 +1,161 @@
+//! Which line of a stack is the user's own; PURE.
+//!
+//! The innermost frame of the user's code is what the user can change: a regular expression that backtracks is blamed
+//! on the line that called it. Code of the toolchain, of registries and of pollscope is not the user's.
+
+use super::event::{Frame, SourceLine};
+
+/// Source paths that are never the user's: the standard library, and crates fetched by cargo.
+const FOREIGN_PATHS: &[&str] = &[
+    "/rustc/",
+    "/registry/src/",
+    "/git/checkouts/",
+    "/rustlib/src/",
+    "/library/std/src/",
+    "/library/core/src/",
+];
+
+/// Functions that poll tasks or root futures.
+const RUNTIME_FUNCTIONS: &[&str] = &[
+    "tokio::runtime::task::",
+    "tokio::runtime::scheduler::",
+    "tokio::runtime::context::runtime::enter_runtime",
+    "tokio::runtime::park::",
+];
+
+/// Functions that are pollscope's own, wherever its source lies.
+const OWN_FUNCTIONS: &[&str] = &["pollscope::"];
+
+/// Innermost own frame. With `in_app` prefixes only functions or paths that match one are own.
+pub(crate) fn own_line(stack: &[Frame], in_app: &[String]) -> Option<SourceLine> {
+    own_frames(stack, in_app).next().and_then(|frame| {
+        Some(SourceLine {
+            file: frame.file.clone()?,
+            line: frame.line?,
+            function: frame.function.clone(),
+        })
+    })
+}
+
+/// The future being polled, in source terms: the outermost own frame.
+pub(crate) fn own_future(stack: &[Frame], in_app: &[String]) -> Option<String> {
+    own_frames(stack, in_app)
+        .last()
+        .map(|frame| source_name(&frame.function))
+}
+
+/// Own frames of the poll: what lies beyond the first frame of the runtime called the runtime and did not stall it.
+fn own_frames<'a>(stack: &'a [Frame], in_app: &'a [String]) -> impl Iterator<Item = &'a Frame> {
+    stack
+        .iter()
+        .take_while(|frame| !is_runtime(frame))
+        .filter(move |frame| frame.line.is_some() && is_own(frame, in_app))
+}
+
+/// Whether a frame belongs to Tokio's machinery that polls tasks.
+pub(crate) fn is_runtime(frame: &Frame) -> bool {
+    let function = frame.function.trim_start_matches('<');
+    RUNTIME_FUNCTIONS
+        .iter()
+        .any(|prefix| function.starts_with(prefix))
+}
+
+fn is_own(frame: &Frame, in_app: &[String]) -> bool {
+    let Some(file) = &frame.file else {
+        return false;
+    };
+    // `<pollscope::x as Trait>` and `pollscope::x` both name pollscope.
+    let function = frame.function.trim_start_matches('<');
+    if OWN_FUNCTIONS
+        .iter()
+        .any(|prefix| function.starts_with(prefix))
+    {
+        return false;
+    }
+    if in_app.is_empty() {
+        return !FOREIGN_PATHS.iter().any(|path| file.contains(path));
+    }
+    in_app
+        .iter()
+        .any(|prefix| function.starts_with(prefix.as_str()) || file.contains(prefix.as_str()))
+}
+
+/// `chat::connection::run::{{closure}}` is what the compiler made of `async fn chat::connection::run`.
+fn source_name(function: &str) -> String {
+    function
+        .trim_end_matches("::{{closure}}")
+        .trim_end_matches("::{closure#0}")
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(function: &str, file: &str) -> Frame {
+        Frame {
+            function: function.to_owned(),
+            file: Some(file.to_owned()),
+            line: Some(7),
+            inlined: false,
+            module: "app".to_owned(),
+        }
+    }
+
+    fn stack() -> Vec<Frame> {
+        vec![
+            frame(
+                "std::thread::sleep",
+                "/rustc/abc/library/std/src/thread/mod.rs",
+            ),
+            frame(
+                "regex::Regex::is_match",
+                "/home/u/.cargo/registry/src/index-1/regex-1.0/src/lib.rs",
+            ),
+            frame("app::validate", "/home/u/app/src/validate.rs"),
+            frame("app::handler::{{closure}}", "/home/u/app/src/handler.rs"),
+            frame(
+                "pollscope::runtime::spawn::watched::{{closure}}",
+                "/home/u/pollscope/src/runtime/spawn.rs",
+            ),
+            frame(
+                "<tokio::runtime::task::core::Core<T,S>>::poll",
+                "/home/u/.cargo/registry/src/index-1/tokio-1.54.1/src/lib.rs",
+            ),
+        ]
+    }
+
+    /// The innermost own frame is the line, the outermost the future.
+    #[test]
+    fn blames_the_caller() {
+        let line = own_line(&stack(), &[]).unwrap();
+        assert_eq!(
+            (line.file.as_str(), line.function.as_str()),
+            ("/home/u/app/src/validate.rs", "app::validate")
+        );
+        assert_eq!(own_future(&stack(), &[]).as_deref(), Some("app::handler"));
+    }
+
+    /// What called the runtime did not stall it: without an own frame inside the poll there is no line.
+    #[test]
+    fn callers_of_the_runtime_are_innocent() {
+        let mut stack = stack();
+        stack.push(frame("app::main", "/home/u/app/src/main.rs"));
+        assert_eq!(own_future(&stack, &[]).as_deref(), Some("app::handler"));
+        let inside = stack.split_off(5);
+        assert_eq!(own_line(&inside, &[]), None);
+    }
+
+    /// Prefixes narrow what is own, by function or by path.
+    #[test]
+    fn prefixes_narrow() {
+        let only =
+            |prefix: &str| own_line(&stack(), &[prefix.to_owned()]).map(|line| line.function);
+        assert_eq!(
+            only("app::handler").as_deref(),
+            Some("app::handler::{{closure}}")
+        );
+        assert_eq!(only("regex").as_deref(), Some("regex::Regex::is_match"));
+        assert_eq!(only("nothing"), None);
+    }
+}

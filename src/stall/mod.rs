@@ -1,0 +1,23 @@
+//! Stalls: what is one, how it is judged, and the record that tells of it. PURE: values and `now` in, values out.
+
+mod advice;
+mod bucket;
+mod episode;
+mod event;
+mod fingerprint;
+mod judge;
+mod limiter;
+mod line;
+
+pub use event::{
+    Advice, Confidence, Frame, Phase, SourceLine, SpanInfo, StackVia, Stall, TaskInfo, ThreadState,
+    Verdict, Victims,
+};
+
+pub(crate) use advice::advise;
+pub(crate) use bucket::Bucket;
+pub(crate) use episode::{Episode, Look, Span, Step};
+pub(crate) use fingerprint::fingerprint;
+pub(crate) use judge::{Evidence, Judgement, Parts, judge};
+pub(crate) use limiter::Limiter;
+pub(crate) use line::{is_runtime, own_future, own_line};

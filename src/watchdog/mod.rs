@@ -1,0 +1,18 @@
+//! The watchdog: one thread that owns time.
+//!
+//! It looks at every slot a few times a threshold while any worker is awake and sleeps without a timer when all are
+//! parked. What a look means is decided by `stall` (pure); this room reads clocks and `/proc`, captures, and hands
+//! observations to the reporter. It never symbolises, formats or logs: a subscriber that blocks must not blind it.
+
+mod observe;
+mod pace;
+mod source;
+mod stats;
+mod thread;
+mod watch;
+mod worker;
+
+pub(crate) use observe::Observed;
+pub(crate) use stats::Stats;
+pub(crate) use thread::WatchdogThread;
+pub(crate) use watch::Watch;

@@ -1,0 +1,50 @@
+//! What the watchdog hands to the reporter: values only, nothing symbolised yet.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::capture::Captured;
+use crate::runtime::WatchedRuntime;
+use crate::stall::{Judgement, Parts, Phase, Span, ThreadState};
+
+/// Who was stalled.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    /// The runtime, if it is still registered.
+    pub(crate) runtime: Option<Arc<WatchedRuntime>>,
+    /// Worker index.
+    pub(crate) worker: Option<usize>,
+    /// Thread id.
+    pub(crate) tid: i32,
+    /// Task id, if it is a task and known.
+    pub(crate) task_id: Option<u64>,
+    /// Where it was spawned.
+    pub(crate) spawned_at: Option<&'static Location<'static>>,
+}
+
+/// One observation of a stall.
+#[derive(Debug, Clone)]
+pub(crate) struct Observed {
+    /// Number of the stall.
+    pub(crate) id: u64,
+    /// Open, again or close.
+    pub(crate) phase: Phase,
+    /// Who.
+    pub(crate) subject: Subject,
+    /// Begin in milliseconds since the Unix epoch.
+    pub(crate) started_at_unix_ms: u64,
+    /// Begin and length on the watchdog's clock.
+    pub(crate) span: Span,
+    /// The split of the length.
+    pub(crate) parts: Parts,
+    /// Why; a close repeats the last.
+    pub(crate) judgement: Judgement,
+    /// The stack; `None` in a close.
+    pub(crate) captured: Option<Captured>,
+    /// System call it stood in.
+    pub(crate) syscall: Option<String>,
+    /// What it waited for.
+    pub(crate) wait_object: Option<String>,
+    /// The other threads, for lock waits.
+    pub(crate) census: Vec<ThreadState>,
+}

@@ -1,0 +1,153 @@
+//! The watchdog's loop: when to look, and how to sleep.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::pace::{self, Lateness};
+use super::stats::Stats;
+use super::watch::Watch;
+use crate::Error;
+use crate::capture::sys;
+use crate::procfs::ThreadFiles;
+use crate::report::Message;
+use crate::runtime::BELL;
+use crate::runtime::slots::{self, Slot};
+
+/// Pause between two calls of metrics upkeep while there is work; the recorder keeps raw samples until then.
+const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
+
+/// The running thread; stops when dropped.
+#[derive(Debug)]
+pub(crate) struct WatchdogThread {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WatchdogThread {
+    /// Starts the thread; `threshold` sets its pace.
+    pub(crate) fn start(
+        watch: Watch,
+        stats: Arc<Stats>,
+        threshold: Duration,
+    ) -> Result<Self, Error> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let watchdog = Loop {
+            watch,
+            stats,
+            stop: Arc::clone(&stop),
+            last_upkeep: Duration::ZERO,
+        };
+        let thread = std::thread::Builder::new()
+            .name("pollscope-watch".to_owned())
+            .spawn(move || watchdog.run(pace::pause(threshold)))
+            .map_err(|source| {
+                Error::setup("the watchdog thread could not be started").because(source)
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for WatchdogThread {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the watchdog ends within one look"
+    )]
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        BELL.wake();
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A watchdog that panicked has nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Loop {
+    watch: Watch,
+    stats: Arc<Stats>,
+    stop: Arc<AtomicBool>,
+    last_upkeep: Duration,
+}
+
+impl Loop {
+    fn run(mut self, pause: Duration) {
+        BELL.belongs_to_this_thread();
+        let own = ThreadFiles::open(sys::current_tid());
+        while !self.stop.load(Ordering::Acquire) {
+            let stop = Arc::clone(&self.stop);
+            let is_idle = || !stop.load(Ordering::Acquire) && all_parked();
+            if !self.watch.has_open_stalls() && is_idle() {
+                // No hook rings for an attached runtime, so it is looked at now and then.
+                let limit = self.watch.has_attached().then_some(pace::QUIET_PAUSE);
+                BELL.sleep_while(limit, is_idle);
+                let now = slots::monotonic();
+                self.watch.idle_until(now);
+                self.watch.look(now);
+                continue;
+            }
+            let quiet = slots::monotonic() > self.watch.last_move() + pace::QUIET_AFTER
+                && !self.watch.has_open_stalls();
+            if quiet {
+                // A thread that never parks keeps the timer on, but the others still ring.
+                BELL.sleep_while(Some(pace::QUIET_PAUSE), || !stop.load(Ordering::Acquire));
+            } else {
+                let lateness = sleep_and_tell(pause, &own);
+                self.account(lateness, &own);
+            }
+            let now = slots::monotonic();
+            self.watch.look(now);
+            self.upkeep(now);
+        }
+    }
+
+    fn account(&mut self, lateness: Lateness, own: &ThreadFiles) {
+        if let Some(cpu) = own.cpu_time() {
+            let cpu_ns = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
+            self.stats.cpu_ns.store(cpu_ns, Ordering::Relaxed);
+        }
+        match lateness {
+            Lateness::OnTime => (),
+            Lateness::Crowded(late) => {
+                self.stats.crowded.fetch_add(1, Ordering::Relaxed);
+                self.watch.note_lateness(late);
+            }
+            Lateness::Frozen(gap) => {
+                self.stats.frozen.fetch_add(1, Ordering::Relaxed);
+                self.watch.excuse(gap);
+            }
+        }
+    }
+
+    fn upkeep(&mut self, now: Duration) {
+        if now >= self.last_upkeep + UPKEEP_PAUSE {
+            self.last_upkeep = now;
+            self.watch.tell(Message::Upkeep);
+        }
+    }
+}
+
+/// Whether every hooked worker is idle. Attached workers have no hooks; they are looked at on a timer instead.
+fn all_parked() -> bool {
+    slots::claimed_slots()
+        .iter()
+        .filter_map(Slot::view)
+        .all(|view| view.parked && !view.in_poll())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the watchdog's own thread")]
+fn sleep_and_tell(wanted: Duration, own: &ThreadFiles) -> Lateness {
+    let run_queue = || own.schedule().map(|schedule| schedule.run_queue);
+    let (before, queued_before) = (slots::monotonic(), run_queue());
+    std::thread::sleep(wanted);
+    let took = slots::monotonic().saturating_sub(before);
+    let queued = run_queue()
+        .zip(queued_before)
+        .map(|(after, before)| after.saturating_sub(before));
+    pace::lateness(wanted, took, queued)
+}

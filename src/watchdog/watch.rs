@@ -1,0 +1,432 @@
+//! One look at all workers, and what follows from it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::observe::{Observed, Subject};
+use super::source::{Key, Source};
+use super::stats::Stats;
+use super::worker::{OpenReport, Worker};
+use crate::capture::{Captured, Capturer, sys};
+use crate::config::{Config, SignalPolicy};
+use crate::procfs::census;
+use crate::report::Message;
+use crate::runtime::attach::{self, Probes};
+use crate::runtime::slots::{self, NO_WORKER, SlotView};
+use crate::runtime::{Runtimes, Tier};
+use crate::stall::{Bucket, Confidence, Judgement, Look, Phase, Span, Step, Verdict, judge};
+
+/// Stacks captured a second, on average and at once: at up to 0.3 ms each they stay under a hundredth of a core; a
+/// service with more stalls than that has shown its culprits already.
+const CAPTURES_PER_SECOND: f64 = 20.0;
+const CAPTURES_BURST: f64 = 40.0;
+
+/// CPU time that an attached worker must burn before it is called a stall. Its counters are published every 61 turns
+/// of its loop (tokio's `event_interval`) of up to four polls: 244 polls of half a millisecond look like one of 122 ms.
+const ATTACHED_CPU_MIN: Duration = Duration::from_millis(150);
+
+/// Pauses between rounds of probes while a busy worker of an attached runtime is not known: short while a runtime
+/// starts its threads, long when a worker stays out of reach, since each round costs the others up to half a
+/// millisecond.
+const PROBE_PAUSE_MIN: Duration = Duration::from_millis(5);
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Rounds that also look for idle workers, over about half a second after the attach: a worker must be met before it
+/// blocks. Later an idle one is left alone.
+const EARLY_ROUNDS: u32 = 8;
+
+/// Closes kept while the reporter has no room: one for each stall that can be open at once.
+const LATE_CLOSES_MAX: usize = 1024;
+
+/// The probes of one attached runtime.
+struct ProbeRound {
+    next: Duration,
+    pause: Duration,
+    early: u32,
+    sent: Option<Probes>,
+}
+
+/// What the watchdog remembers between looks, and whom it tells.
+pub(crate) struct Watch {
+    config: Arc<Config>,
+    runtimes: Runtimes,
+    stats: Arc<Stats>,
+    outbox: SyncSender<Message>,
+    capturer: Capturer,
+    budget: Bucket,
+    workers: HashMap<Key, Worker>,
+    next_id: u64,
+    last_move: Duration,
+    probes: HashMap<u32, ProbeRound>,
+    late_closes: Vec<Observed>,
+}
+
+impl Watch {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        runtimes: Runtimes,
+        stats: Arc<Stats>,
+        outbox: SyncSender<Message>,
+    ) -> Self {
+        let signal = match config.signal {
+            SignalPolicy::Auto => sys::CaptureSignal::install(),
+            SignalPolicy::Never => None,
+        };
+        Self {
+            config,
+            runtimes,
+            stats,
+            outbox,
+            capturer: Capturer::new(signal),
+            budget: Bucket::new(CAPTURES_PER_SECOND, CAPTURES_BURST),
+            workers: HashMap::new(),
+            next_id: 1,
+            last_move: Duration::ZERO,
+            probes: HashMap::new(),
+            late_closes: Vec::new(),
+        }
+    }
+
+    /// Looks at every worker.
+    pub(crate) fn look(&mut self, now: Duration) {
+        self.stats.looks.fetch_add(1, Ordering::Relaxed);
+        self.tell_late_closes();
+        let mut alive = Vec::with_capacity(self.workers.len());
+        for (index, slot) in slots::claimed_slots().iter().enumerate() {
+            let Some(view) = slot.view() else { continue };
+            let key = Key::Slot(index, view.generation);
+            alive.push(key);
+            self.look_at(now, key, &Source::Slot(slot), &view);
+        }
+        for (number, runtime) in self.runtimes.all() {
+            if runtime.tier == Tier::Hooks {
+                // Its slots have told everything.
+                continue;
+            }
+            for worker in 0..runtime.metrics.num_workers() {
+                match attach::slot_of(number, worker) {
+                    Some(view) => {
+                        let key = Key::Attached(number, worker, view.generation);
+                        alive.push(key);
+                        self.look_at(
+                            now,
+                            key,
+                            &Source::Attached(Arc::clone(&runtime), worker),
+                            &view,
+                        );
+                    }
+                    None => self.probe(now, number, attach::is_awake(&runtime, worker)),
+                }
+            }
+        }
+        if self.workers.len() > alive.len() {
+            self.bury(now, &alive);
+        }
+    }
+
+    /// Forgets workers whose threads are gone; a stall that was reported ends with its thread at the latest.
+    fn bury(&mut self, now: Duration, alive: &[Key]) {
+        let gone: Vec<Key> = self
+            .workers
+            .keys()
+            .filter(|key| !alive.contains(key))
+            .copied()
+            .collect();
+        for key in gone {
+            let ended = match key {
+                Key::Slot(index, _) => slots::last_end(index),
+                Key::Attached(..) => None,
+            };
+            let look = Look {
+                token: 0,
+                busy: false,
+                ended,
+            };
+            let over = self
+                .workers
+                .get_mut(&key)
+                .map(|worker| worker.episode.step(now, look, self.config.record));
+            if let Some(Step::Over(span)) = over {
+                self.close(key, span, false);
+            }
+            self.workers.remove(&key);
+        }
+    }
+
+    /// Nobody looked because everybody was parked, until now.
+    pub(crate) fn idle_until(&mut self, now: Duration) {
+        self.last_move = now;
+        self.workers
+            .values_mut()
+            .for_each(|worker| worker.episode.idle_until(now));
+    }
+
+    /// When a worker last began or ended something.
+    pub(crate) fn last_move(&self) -> Duration {
+        self.last_move
+    }
+
+    /// Whether a reported stall has not ended.
+    pub(crate) fn has_open_stalls(&self) -> bool {
+        self.workers.values().any(|worker| worker.open.is_some())
+    }
+
+    /// Whether some runtime can only be watched by looking again and again.
+    pub(crate) fn has_attached(&self) -> bool {
+        self.runtimes
+            .all()
+            .iter()
+            .any(|(_, runtime)| runtime.tier == Tier::Attached)
+    }
+
+    /// The watchdog itself was late by that much: the machine is crowded.
+    pub(crate) fn note_lateness(&mut self, late: Duration) {
+        self.workers
+            .values_mut()
+            .for_each(|worker| worker.note_lateness(late));
+    }
+
+    /// The process stood still for that long: nobody's poll is to blame.
+    pub(crate) fn excuse(&mut self, gap: Duration) {
+        self.workers
+            .values_mut()
+            .for_each(|worker| worker.episode.excuse(gap));
+    }
+
+    /// Tells the reporter something; a full inbox is counted and forgotten.
+    pub(crate) fn tell(&mut self, message: Message) {
+        match self.outbox.try_send(message) {
+            Ok(()) => (),
+            // Without its close a stall would count as open for ever, so that is kept and sent later.
+            Err(TrySendError::Full(Message::Observed(observed)))
+                if observed.phase == Phase::Close && self.late_closes.len() < LATE_CLOSES_MAX =>
+            {
+                self.late_closes.push(*observed);
+            }
+            Err(_) => {
+                self.stats.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn tell_late_closes(&mut self) {
+        for observed in std::mem::take(&mut self.late_closes) {
+            self.tell(Message::Observed(Box::new(observed)));
+        }
+    }
+
+    /// Looks for a worker that no probe has met, or finds that the runtime has ended.
+    fn probe(&mut self, now: Duration, number: u32, is_awake: bool) {
+        let round = self.probes.entry(number).or_insert(ProbeRound {
+            next: now,
+            pause: PROBE_PAUSE_MIN,
+            early: EARLY_ROUNDS,
+            sent: None,
+        });
+        if now < round.next || (round.early == 0 && !is_awake) {
+            return;
+        }
+        round.early = round.early.saturating_sub(1);
+        round.pause = (round.pause * 2).min(PROBE_PAUSE_MAX);
+        round.next = now + round.pause;
+        if round.sent.as_ref().is_some_and(Probes::show_the_end) {
+            self.runtimes.remove(number);
+            self.probes.remove(&number);
+            return;
+        }
+        if let Some(handle) = self
+            .runtimes
+            .get(number)
+            .and_then(|runtime| runtime.handle.clone())
+        {
+            round.sent = Some(attach::probe(number, &handle));
+        }
+    }
+
+    fn look_at(&mut self, now: Duration, key: Key, source: &Source, view: &SlotView) {
+        let look = source.look(view);
+        let worker = self
+            .workers
+            .entry(key)
+            .or_insert_with(|| Worker::new(now, view));
+        match worker.episode.step(now, look, self.config.record) {
+            Step::Quiet => worker.note_state(),
+            Step::Begun => {
+                self.last_move = now;
+                worker.begin();
+            }
+            Step::Suspect => {
+                source.flag(look);
+                worker.suspect();
+            }
+            Step::Due(span) => {
+                // Again, because a poll can be due at its second look already, without having been suspected.
+                source.flag(look);
+                worker.note_state();
+                self.report(now, key, source, look, view, span);
+            }
+            Step::Over(span) => {
+                self.last_move = now;
+                self.close(key, span, look.busy);
+            }
+        }
+    }
+
+    /// A stall is due: judge it, and tell if the evidence decides.
+    fn report(
+        &mut self,
+        now: Duration,
+        key: Key,
+        source: &Source,
+        look: Look,
+        view: &SlotView,
+        span: Span,
+    ) {
+        let Some(worker) = self.workers.get_mut(&key) else {
+            return;
+        };
+        let evidence = worker.evidence(span);
+        let Some(mut judgement) = judge(&evidence, self.config.record) else {
+            return;
+        };
+        if !source.sees_polls() && !decides_without_polls(&mut judgement, &evidence.cpu) {
+            return;
+        }
+        let captured = capture(
+            worker,
+            &mut self.capturer,
+            &mut self.budget,
+            &self.stats,
+            now,
+            judgement.verdict,
+        );
+        // A stack that was taken while the next poll already ran would blame the innocent.
+        let captured = if source.is_still(look, view) {
+            captured
+        } else {
+            Captured::none("the poll ended while its stack was taken")
+        };
+        worker.episode.reported(now);
+        let phase = if worker.open.is_some() {
+            Phase::Again
+        } else {
+            Phase::Open
+        };
+        let (id, started_at_unix_ms) = match &worker.open {
+            Some(open) => (open.id, open.started_at_unix_ms),
+            None => (self.next_id, unix_ms_before(span.length)),
+        };
+        self.next_id = self.next_id.max(id + 1);
+        let subject = subject(&self.runtimes, source, view);
+        worker.open = Some(OpenReport {
+            id,
+            started_at_unix_ms,
+            judgement: judgement.clone(),
+            subject: subject.clone(),
+            parts: evidence.parts(),
+        });
+        self.tell(Message::Observed(Box::new(Observed {
+            id,
+            phase,
+            subject,
+            started_at_unix_ms,
+            span,
+            parts: evidence.parts(),
+            census: if judgement.verdict == Verdict::LockWait {
+                census(view.tid)
+            } else {
+                Vec::new()
+            },
+            judgement,
+            captured: Some(captured),
+            syscall: evidence.syscall,
+            wait_object: evidence.wait_object,
+        })));
+    }
+
+    fn close(&mut self, key: Key, span: Span, busy_again: bool) {
+        let Some(worker) = self.workers.get_mut(&key) else {
+            return;
+        };
+        let open = worker.open.take();
+        let parts = open
+            .as_ref()
+            .map(|open| worker.final_parts(span, open.parts));
+        if busy_again {
+            worker.begin();
+        }
+        let (Some(open), Some(parts)) = (open, parts) else {
+            return;
+        };
+        self.tell(Message::Observed(Box::new(Observed {
+            id: open.id,
+            phase: Phase::Close,
+            subject: open.subject,
+            started_at_unix_ms: open.started_at_unix_ms,
+            span,
+            parts,
+            judgement: open.judgement,
+            captured: None,
+            syscall: None,
+            wait_object: None,
+            census: Vec::new(),
+        })));
+    }
+}
+
+/// Whether a verdict on an attached worker holds although its polls cannot be told apart: sleeping inside one turn of
+/// the loop is always a stall, computing only when no number of short polls would look the same.
+fn decides_without_polls(judgement: &mut Judgement, cpu: &Option<Duration>) -> bool {
+    // Which thread runs a worker was learnt earlier and may have changed since.
+    judgement.confidence = judgement.confidence.min(Confidence::Likely);
+    if judgement.verdict != Verdict::Cpu {
+        return true;
+    }
+    judgement.evidence.push("attached runtime: its loop has not turned and its task has not changed, single polls cannot be seen".to_owned());
+    cpu.is_some_and(|cpu| cpu >= ATTACHED_CPU_MIN)
+}
+
+fn capture(
+    worker: &Worker,
+    capturer: &mut Capturer,
+    budget: &mut Bucket,
+    stats: &Stats,
+    now: Duration,
+    verdict: Verdict,
+) -> Captured {
+    if verdict.is_machine() {
+        return Captured::none("not taken: a starved thread stands wherever the kernel stopped it");
+    }
+    if !budget.take(now) {
+        stats.captures_saved.fetch_add(1, Ordering::Relaxed);
+        return Captured::none("not taken: more stalls than the capture budget allows");
+    }
+    let captured = worker.capture(capturer);
+    stats.count(&captured);
+    captured
+}
+
+fn subject(runtimes: &Runtimes, source: &Source, view: &SlotView) -> Subject {
+    let task_id = match source {
+        Source::Slot(_) => Some(view.task_id),
+        Source::Attached(runtime, worker) => attach::look(runtime, *worker, Some(view)).task_id,
+    };
+    Subject {
+        runtime: runtimes.get(view.runtime),
+        worker: (view.worker != NO_WORKER)
+            .then(|| usize::try_from(view.worker).unwrap_or(usize::MAX)),
+        tid: view.tid,
+        task_id: task_id.filter(|id| *id != 0),
+        spawned_at: view.spawned_at.filter(|_| source.sees_polls()),
+    }
+}
+
+fn unix_ms_before(length: Duration) -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.saturating_sub(length).as_millis()).unwrap_or(u64::MAX)
+}

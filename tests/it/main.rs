@@ -1,0 +1,10 @@
+//! The library through its public API, in one binary.
+//!
+//! One, because every further one links Tokio and the toolkit again. The module of plain functions says `cfg(test)` so
+//! that clippy knows them for test code.
+
+#[cfg(test)]
+mod stalls;
+#[cfg(test)]
+#[cfg(test)]
+mod tidy;
