@@ -59,8 +59,7 @@ pub(crate) fn compose(observed: &Observed, stack: Vec<Frame>, config: &Config) -
         evidence.push("a LocalSet polls many local tasks in one poll of its driver, they cannot be told apart".to_owned());
     }
     let seen_from_outside = captured.is_some_and(|captured| captured.via == StackVia::Syscall);
-    let is_certain =
-        complete && !is_local_set && (judgement.verdict == Verdict::Cpu || seen_from_outside);
+    let is_certain = complete && !is_local_set && (judgement.verdict.is_cpu() || seen_from_outside);
     Stall {
         id: observed.id,
         phase: observed.phase,

@@ -1,6 +1,7 @@
 //! What to do about a stall: a table of rules, first match wins; PURE.
 
-use super::event::{Advice, Frame, Verdict};
+use super::event::{Advice, Frame};
+use super::verdict::Verdict;
 
 struct Rule {
     id: &'static str,
@@ -73,7 +74,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         id: "cpu-in-task",
-        verdict: Some(Verdict::Cpu),
+        verdict: Some(Verdict::CpuUser),
         function: "",
         text: "split the work with tokio::task::yield_now().await, or move it to spawn_blocking or a thread pool such as rayon",
     },
@@ -141,7 +142,10 @@ mod tests {
             rule(Verdict::BlockedOther, "std::fs::read::inner").as_deref(),
             Some("std-fs")
         );
-        assert_eq!(rule(Verdict::Cpu, "app::f").as_deref(), Some("cpu-in-task"));
+        assert_eq!(
+            rule(Verdict::CpuUser, "app::f").as_deref(),
+            Some("cpu-in-task")
+        );
         assert_eq!(rule(Verdict::Unknown, "app::f"), None);
     }
 }

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::verdict::Verdict;
+
 /// Where in its life the stall is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -15,49 +17,6 @@ pub enum Phase {
     Again,
     /// The poll has ended; the duration is the total.
     Close,
-}
-
-/// Why the worker stood still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Verdict {
-    /// The poll burned CPU time.
-    Cpu,
-    /// The thread slept on purpose (`nanosleep`).
-    Sleep,
-    /// The thread waited for a futex: a mutex, a condition variable, a channel, a join.
-    LockWait,
-    /// The thread waited in the kernel for something else: a file, a pipe, a socket, a child.
-    BlockedOther,
-    /// The thread was ready to run but got no CPU: the machine, not the code.
-    Starved,
-    /// The whole process stood still (stopped, frozen, paused virtual machine): the machine, not the code.
-    Frozen,
-    /// The evidence does not decide.
-    Unknown,
-}
-
-impl Verdict {
-    /// The word used in JSON, labels and text.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Sleep => "sleep",
-            Self::LockWait => "lock-wait",
-            Self::BlockedOther => "blocked-other",
-            Self::Starved => "starved",
-            Self::Frozen => "frozen",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Whether the machine is to blame and no line of code is.
-    #[must_use]
-    pub const fn is_machine(self) -> bool {
-        matches!(self, Self::Starved | Self::Frozen)
-    }
 }
 
 /// How sure the verdict and the line are.

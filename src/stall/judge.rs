@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use super::event::{Confidence, Verdict};
+use super::event::Confidence;
+use super::verdict::Verdict;
+use super::waiting::Waiting;
 
 /// Without a decisive part after this many thresholds, the machine is named: long enough for a thread with a third of
 /// a CPU to show its own threshold of CPU time first.
@@ -130,7 +132,7 @@ pub(crate) fn judge(evidence: &Evidence, threshold: Duration) -> Option<Judgemen
         if parts.run_queue >= parts.cpu {
             said.push("the machine is crowded: it waited for a CPU longer than it ran".to_owned());
         }
-        return Some(judgement(Verdict::Cpu, Confidence::Proven, said));
+        return Some(judgement(Verdict::CpuUser, Confidence::Proven, said));
     }
     if parts.blocked >= threshold {
         return Some(blocked(evidence, said));
@@ -152,11 +154,13 @@ pub(crate) fn judge(evidence: &Evidence, threshold: Duration) -> Option<Judgemen
 }
 
 fn blocked(evidence: &Evidence, mut said: Vec<String>) -> Judgement {
-    let verdict = match evidence.syscall.as_deref() {
-        Some("nanosleep" | "clock_nanosleep") => Verdict::Sleep,
-        Some("futex") => Verdict::LockWait,
-        _ => Verdict::BlockedOther,
+    let waiting = Waiting {
+        syscall: evidence.syscall.as_deref(),
+        wchan: evidence.wchan.as_deref(),
+        uninterruptible: evidence.state == Some('D'),
+        ..Waiting::default()
     };
+    let verdict = waiting.verdict();
     match (&evidence.syscall, &evidence.wchan) {
         (Some(syscall), Some(wchan)) => {
             said.push(format!("asleep in {syscall}, kernel function {wchan}"))
@@ -212,16 +216,18 @@ mod tests {
     /// Recorded signatures of blocked and busy threads (wall, on CPU, run queue, state, system call) and their verdicts.
     #[test]
     fn recorded_signatures() {
-        use Verdict::{BlockedOther, Cpu, LockWait, Sleep, Starved};
+        use Verdict::{
+            BlockedOther, ChildWait, CpuUser, Disk, LockWait, PageFault, Sleep, Starved,
+        };
         for (wall, cpu, run_queue, state, syscall, expected) in [
-            (402, 133, 267, 'R', "", Some(Cpu)),
-            (441, 143, 297, 'R', "", Some(Cpu)),
+            (402, 133, 267, 'R', "", Some(CpuUser)),
+            (441, 143, 297, 'R', "", Some(CpuUser)),
             (405, 0, 0, 'S', "clock_nanosleep", Some(Sleep)),
             (406, 0, 0, 'S', "futex", Some(LockWait)),
             (403, 0, 1, 'S', "read", Some(BlockedOther)),
-            (404, 0, 4, 'S', "wait4", Some(BlockedOther)),
-            (403, 38, 96, 'D', "pread64", Some(BlockedOther)),
-            (196, 46, 71, 'D', "", Some(BlockedOther)),
+            (404, 0, 4, 'S', "wait4", Some(ChildWait)),
+            (403, 38, 96, 'D', "pread64", Some(Disk)),
+            (196, 46, 71, 'D', "", Some(PageFault)),
             (10, 4, 6, 'R', "", None),
             (30, 9, 21, 'R', "", None),
             (60, 9, 51, 'R', "", Some(Starved)),

@@ -8,11 +8,14 @@ mod fingerprint;
 mod judge;
 mod limiter;
 mod line;
+mod verdict;
+mod waiting;
 
 pub use event::{
     Advice, Confidence, Frame, Phase, SourceLine, SpanInfo, StackVia, Stall, TaskInfo, ThreadState,
-    Verdict, Victims,
+    Victims,
 };
+pub use verdict::Verdict;
 
 pub(crate) use advice::advise;
 pub(crate) use bucket::Bucket;

@@ -382,7 +382,7 @@ impl Watch {
 fn decides_without_polls(judgement: &mut Judgement, cpu: &Option<Duration>) -> bool {
     // Which thread runs a worker was learnt earlier and may have changed since.
     judgement.confidence = judgement.confidence.min(Confidence::Likely);
-    if judgement.verdict != Verdict::Cpu {
+    if !judgement.verdict.is_cpu() {
         return true;
     }
     judgement.evidence.push("attached runtime: its loop has not turned and its task has not changed, single polls cannot be seen".to_owned());

@@ -152,8 +152,8 @@ fn sleep() {
 /// A spinning task is found on both flavours.
 #[test]
 fn cpu() {
-    check("cpu-multi", multi(), Verdict::Cpu, spins);
-    check("cpu-current", current(), Verdict::Cpu, spins);
+    check("cpu-multi", multi(), Verdict::CpuUser, spins);
+    check("cpu-current", current(), Verdict::CpuUser, spins);
 }
 
 /// A task that waits for a std mutex is found on both flavours.
@@ -228,7 +228,7 @@ fn announced_blocks_are_excused() {
     });
     let events = closed("announced");
     assert!(
-        events.iter().any(|stall| stall.verdict == Verdict::Cpu),
+        events.iter().any(|stall| stall.verdict == Verdict::CpuUser),
         "{events:#?}"
     );
     assert!(

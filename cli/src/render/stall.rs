@@ -138,12 +138,25 @@ fn headline(stall: &Stall) -> String {
 /// The verdict in words.
 fn what(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Cpu => "burns CPU in one poll",
+        Verdict::CpuUser => "burns CPU in one poll",
+        Verdict::CpuSystem => "burns CPU in the kernel",
         Verdict::Sleep => "sleeps",
         Verdict::LockWait => "waits for a lock",
+        Verdict::Disk => "waits for a disk",
+        Verdict::PageFault => "waits for a page of memory to be read",
+        Verdict::Socket => "waits for a socket's peer",
+        Verdict::Connect => "waits for a connection",
+        Verdict::Dns => "waits for a name server",
+        Verdict::Pipe => "waits for a pipe's other end",
+        Verdict::FileLock => "waits for a lock on a file",
+        Verdict::ChildWait => "waits for a child process",
+        Verdict::ForeignCall => "is blocked inside a C library",
         Verdict::BlockedOther => "is blocked in a system call",
         Verdict::Starved => "gets no CPU: the machine, not the code",
+        Verdict::Throttled => "is throttled by its CPU quota: the machine, not the code",
         Verdict::Frozen => "is frozen: the machine, not the code",
+        Verdict::Suspended => "was suspended with its machine: not the code",
+        Verdict::Diagnostics => "spends its time on a diagnosis",
         _ => "stands still",
     }
 }

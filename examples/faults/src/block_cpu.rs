@@ -31,7 +31,7 @@ pub static FAULT: Fault = Fault {
     mechanism: "a computation without an .await keeps the worker; the runtime cannot take the thread back",
     point: Point::Handler,
     finding: Finding::Stall {
-        verdict: "cpu",
+        verdict: "cpu-user",
         file: file!(),
         lines: marker::lines(SOURCE),
     },

@@ -2,7 +2,7 @@
 //!
 //! Symptom: every task on the same worker pauses while the machine is idle and a file, a disk or a mount is slow.
 //! Mechanism: `std::fs::read` blocks the worker's thread in the kernel until the data is there.
-//! Finding: a stall with the verdict `blocked-other` on the line of the read below.
+//! Finding: a stall with the verdict `pipe` on the line of the read below.
 //!
 //! A FIFO stands in for the slow disk or the hung network mount, because it takes the same time on every machine. The
 //! firing thread opens the FIFO for reading and writing first, which never waits, and gives that end to a helper thread.
@@ -38,7 +38,7 @@ pub static FAULT: Fault = Fault {
     mechanism: "std::fs::read in an async handler blocks the worker in the kernel until the data arrives",
     point: Point::Handler,
     finding: Finding::Stall {
-        verdict: "blocked-other",
+        verdict: "pipe",
         file: file!(),
         lines: marker::line(SOURCE),
     },

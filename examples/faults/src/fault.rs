@@ -62,7 +62,7 @@ impl Fault {
 pub enum Finding {
     /// A stalled worker with this verdict, whose innermost own frame stands on one of these lines.
     Stall {
-        /// `cpu`, `sleep`, `lock-wait` or `blocked-other`.
+        /// `cpu-user`, `sleep`, `lock-wait` or `pipe`.
         verdict: &'static str,
         /// Path as the compiler recorded it, relative to the workspace: compare with the end of a reported path.
         file: &'static str,
@@ -97,13 +97,9 @@ mod tests {
 
     const BLOCKING: [(&str, &str, &str); 4] = [
         ("block-sleep", "sleep", "examples/faults/src/block_sleep.rs"),
-        ("block-cpu", "cpu", "examples/faults/src/block_cpu.rs"),
+        ("block-cpu", "cpu-user", "examples/faults/src/block_cpu.rs"),
         ("std-mutex", "lock-wait", "examples/faults/src/std_mutex.rs"),
-        (
-            "blocking-fs",
-            "blocked-other",
-            "examples/faults/src/blocking_fs.rs",
-        ),
+        ("blocking-fs", "pipe", "examples/faults/src/blocking_fs.rs"),
     ];
 
     /// Goal: the catalogue has every fault of the plan, each completely described.

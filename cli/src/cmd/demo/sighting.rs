@@ -250,8 +250,14 @@ mod tests {
     fn first_complete_report_stays() {
         let fault = Fault::named("block-cpu").unwrap();
         let mut sighting = Sighting::new(fault, Service::Chat);
-        sighting.take(report(1, "open", "cpu", Some(place(fault)), 10.0), 11.0);
-        sighting.take(report(2, "open", "cpu", Some(place(fault)), 10.0), 11.0);
+        sighting.take(
+            report(1, "open", "cpu-user", Some(place(fault)), 10.0),
+            11.0,
+        );
+        sighting.take(
+            report(2, "open", "cpu-user", Some(place(fault)), 10.0),
+            11.0,
+        );
         assert_eq!(sighting.best().unwrap().1.id, 1);
     }
 
