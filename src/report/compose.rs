@@ -114,21 +114,45 @@ pub(crate) fn close(observed: &Observed, last: &Stall) -> Stall {
     }
 }
 
-/// A later report whose own stack could not be taken repeats the one before it and says so.
-pub(crate) fn repeat_stack(stall: &mut Stall, last: &Stall) {
-    if last.stack.is_empty() || last.verdict != stall.verdict {
-        return;
+/// Said once in a report that repeats the cause of the one before it.
+const KEPT: &str = "this look was less certain, the cause is that of an earlier report";
+
+/// A later report keeps the cause of the one before it unless it is at least as certain itself: a thread that is just
+/// waking up, or whose stack could not be taken this time, must not turn a proven line into none.
+pub(crate) fn keep_better_cause(stall: Stall, last: &Stall) -> Stall {
+    if certainty(&stall) >= certainty(last) {
+        return stall;
     }
-    stall.stack.clone_from(&last.stack);
-    stall.line.clone_from(&last.line);
-    stall.task.future.clone_from(&last.task.future);
-    stall.fingerprint.clone_from(&last.fingerprint);
-    stall.advice.clone_from(&last.advice);
-    stall.stack_via = last.stack_via;
-    stall.stack_complete = last.stack_complete;
-    stall
-        .evidence
-        .push("the stack is that of the report before".to_owned());
+    let mut evidence: Vec<String> = stall.evidence.into_iter().take(1).collect();
+    evidence.extend(
+        last.evidence
+            .iter()
+            .skip(1)
+            .filter(|said| said.as_str() != KEPT)
+            .cloned(),
+    );
+    evidence.push(KEPT.to_owned());
+    Stall {
+        id: stall.id,
+        phase: stall.phase,
+        duration_ms: stall.duration_ms,
+        cpu_ms: stall.cpu_ms,
+        run_queue_ms: stall.run_queue_ms,
+        blocked_ms: stall.blocked_ms,
+        suppressed: stall.suppressed,
+        evidence,
+        ..last.clone()
+    }
+}
+
+/// What makes one report of a stall better than another one.
+fn certainty(stall: &Stall) -> (Confidence, bool, bool, bool) {
+    (
+        stall.confidence,
+        stall.line.is_some(),
+        stall.stack_complete,
+        !stall.stack.is_empty(),
+    )
 }
 
 /// "Proven" is said only of a culprit whose line stands on a whole stack, taken while the thread did what it is blamed for.
@@ -165,4 +189,73 @@ fn fingerprint_of(observed: &Observed, line: Option<&SourceLine>, stack: &[Frame
 fn ms(duration: std::time::Duration) -> f64 {
     // Microseconds are what the clocks are good for; more digits would only look exact.
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stall(verdict: Verdict, confidence: Confidence, line: Option<u32>) -> Stall {
+        Stall {
+            id: 1,
+            phase: Phase::Again,
+            service: "test".to_owned(),
+            runtime: "main".to_owned(),
+            worker: Some(0),
+            tid: 7,
+            task: TaskInfo::default(),
+            started_at: 0,
+            duration_ms: 20.0,
+            threshold_ms: 10.0,
+            cpu_ms: 0.0,
+            run_queue_ms: 0.0,
+            blocked_ms: 20.0,
+            verdict,
+            confidence,
+            evidence: vec!["split".to_owned(), verdict.name().to_owned()],
+            wait_object: None,
+            line: line.map(|line| SourceLine {
+                file: "app.rs".to_owned(),
+                line,
+                function: "app::f".to_owned(),
+            }),
+            stack: Vec::new(),
+            stack_via: StackVia::None,
+            stack_complete: line.is_some(),
+            census: Vec::new(),
+            victims: None,
+            span: None,
+            advice: None,
+            fingerprint: String::new(),
+            suppressed: 0,
+        }
+    }
+
+    /// A report of a thread that is just waking up keeps the proven cause, its own times, and says so once.
+    #[test]
+    fn a_better_cause_is_kept() {
+        let proven = stall(Verdict::Sleep, Confidence::Proven, Some(43));
+        let mut waking = stall(Verdict::BlockedOther, Confidence::Likely, None);
+        waking.duration_ms = 40.0;
+        let kept = keep_better_cause(waking.clone(), &proven);
+        let again = keep_better_cause(waking, &kept);
+        for kept in [kept, again] {
+            assert_eq!(
+                (kept.verdict, kept.confidence),
+                (Verdict::Sleep, Confidence::Proven)
+            );
+            assert_eq!((kept.line, kept.duration_ms), (proven.line.clone(), 40.0));
+            assert_eq!(kept.evidence, ["split", "sleep", KEPT]);
+        }
+    }
+
+    /// A report that is as certain as the one before it speaks for itself.
+    #[test]
+    fn an_equal_cause_replaces() {
+        let first = stall(Verdict::Sleep, Confidence::Proven, Some(43));
+        let later = stall(Verdict::CpuUser, Confidence::Proven, Some(50));
+        assert_eq!(keep_better_cause(later.clone(), &first), later);
+        let starved = stall(Verdict::Starved, Confidence::Likely, None);
+        assert_eq!(keep_better_cause(later.clone(), &starved), later);
+    }
 }

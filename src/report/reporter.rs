@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::accounts::Accounts;
-use super::compose::{close, compose, is_announced, is_elsewhere, repeat_stack};
+use super::compose::{close, compose, is_announced, is_elsewhere, keep_better_cause};
 use super::{Ring, log};
 use crate::Error;
 use crate::config::Config;
@@ -144,8 +144,8 @@ impl Reporter {
         }
         let mut stall = compose(observed, stack, &self.config);
         let known = known.flatten();
-        if let Some(open) = known.as_ref().filter(|_| stall.stack.is_empty()) {
-            repeat_stack(&mut stall, &open.last);
+        if let Some(open) = &known {
+            stall = keep_better_cause(stall, &open.last);
         }
         let logged = match known {
             Some(open) => open.logged,
