@@ -34,6 +34,8 @@ pub(crate) struct Captured {
     pub(crate) via: StackVia,
     /// Why there is no stack or only a part of one.
     pub(crate) note: Option<&'static str>,
+    /// Number of the system call that the thread stood in.
+    pub(crate) call: Option<i64>,
 }
 
 impl Captured {
@@ -43,6 +45,7 @@ impl Captured {
             complete: false,
             via: StackVia::None,
             note: Some(note),
+            call: None,
         }
     }
 
@@ -57,6 +60,7 @@ impl Captured {
             complete: unwound.complete,
             via,
             note,
+            call: None,
         }
     }
 }
@@ -104,7 +108,10 @@ impl Capturer {
                 continue;
             }
             let unwound = self.unwinder.unwind(&copy, &OwnMemory);
-            let captured = Captured::new(unwound, StackVia::Syscall, copy.truncated);
+            let captured = Captured {
+                call: Some(call.number),
+                ..Captured::new(unwound, StackVia::Syscall, copy.truncated)
+            };
             if captured.complete || !restarts_by_itself(call.number) {
                 return captured;
             }
@@ -112,7 +119,10 @@ impl Capturer {
             return if signalled.addresses.is_empty() {
                 captured
             } else {
-                signalled
+                Captured {
+                    call: Some(call.number),
+                    ..signalled
+                }
             };
         }
         cut

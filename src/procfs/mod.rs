@@ -4,13 +4,16 @@
 //! report says what was missing.
 
 mod census;
+mod environment;
 mod parse;
 mod process;
+mod socket_address;
 mod syscall_names;
 mod thread;
 mod wait_object;
 
 pub(crate) use census::census;
+pub(crate) use environment::{Environment, EnvironmentUse};
 pub(crate) use parse::SyscallState;
 pub(crate) use process::{ProcessUsage, open_descriptors};
 pub(crate) use syscall_names::syscall_name;

@@ -62,6 +62,8 @@ fn hex(field: &str) -> Option<u64> {
 pub(crate) struct ThreadStat {
     /// State letter.
     pub(crate) state: char,
+    /// Page faults that needed no disk.
+    pub(crate) minor_faults: u64,
     /// Page faults that needed the disk.
     pub(crate) major_faults: u64,
     /// Time in user mode, in clock ticks.
@@ -80,6 +82,7 @@ pub(crate) fn stat(text: &str) -> Option<ThreadStat> {
     let field = |number: usize| fields.get(number - 3).copied();
     Some(ThreadStat {
         state: field(3)?.chars().next()?,
+        minor_faults: field(10)?.parse().ok()?,
         major_faults: field(12)?.parse().ok()?,
         user_ticks: field(14)?.parse().ok()?,
         system_ticks: field(15)?.parse().ok()?,
@@ -145,6 +148,7 @@ mod tests {
         let text = "42 (a) S (b) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15";
         let expected = ThreadStat {
             state: 'R',
+            minor_faults: 7,
             major_faults: 9,
             user_ticks: 11,
             system_ticks: 12,

@@ -2,10 +2,11 @@
 
 use std::panic::Location;
 
+use crate::capture::Captured;
 use crate::config::Config;
 use crate::stall::{
-    Confidence, Frame, Phase, SourceLine, StackVia, Stall, TaskInfo, Verdict, advise, fingerprint,
-    is_runtime, own_future, own_line,
+    Confidence, Frame, Phase, Place, SourceLine, StackVia, Stall, TaskInfo, Wait, advise,
+    fingerprint, is_runtime, own_future, own_line,
 };
 use crate::watchdog::Observed;
 
@@ -40,6 +41,9 @@ pub(crate) fn compose(observed: &Observed, stack: Vec<Frame>, config: &Config) -
     };
     let captured = observed.captured.as_ref();
     let complete = captured.is_some_and(|captured| captured.complete);
+    let fits = captured.is_some_and(|captured| fits(captured, observed));
+    let is_local_set = stack.iter().any(|frame| frame.function.contains(LOCAL_SET));
+    let is_certain = complete && !is_local_set && fits;
     let mut evidence = vec![observed.parts.sentence(observed.span.length)];
     evidence.extend(judgement.evidence.iter().cloned());
     evidence.extend(
@@ -47,19 +51,9 @@ pub(crate) fn compose(observed: &Observed, stack: Vec<Frame>, config: &Config) -
             .and_then(|captured| captured.note)
             .map(|note| format!("stack: {note}")),
     );
-    if line.is_none()
-        && !machine
-        && stack.iter().all(|frame| frame.line.is_none())
-        && !stack.is_empty()
-    {
-        evidence.push("no debug information: build with `debug = 1` for lines".to_owned());
+    if !machine && !stack.is_empty() {
+        evidence.extend(doubts(&stack, fits, is_local_set).map(str::to_owned));
     }
-    let is_local_set = stack.iter().any(|frame| frame.function.contains(LOCAL_SET));
-    if is_local_set {
-        evidence.push("a LocalSet polls many local tasks in one poll of its driver, they cannot be told apart".to_owned());
-    }
-    let seen_from_outside = captured.is_some_and(|captured| captured.via == StackVia::Syscall);
-    let is_certain = complete && !is_local_set && (judgement.verdict.is_cpu() || seen_from_outside);
     Stall {
         id: observed.id,
         phase: observed.phase,
@@ -85,7 +79,11 @@ pub(crate) fn compose(observed: &Observed, stack: Vec<Frame>, config: &Config) -
         verdict: judgement.verdict,
         confidence: confidence(judgement.confidence, line.as_ref(), is_certain, machine),
         evidence,
-        wait_object: observed.wait_object.clone(),
+        wait_object: observed
+            .wait
+            .as_ref()
+            .and_then(|wait| wait.object.as_ref())
+            .map(|object| object.text.clone()),
         fingerprint: fingerprint_of(observed, line.as_ref(), &stack),
         advice: advise(judgement.verdict, &stack),
         line,
@@ -96,6 +94,39 @@ pub(crate) fn compose(observed: &Observed, stack: Vec<Frame>, config: &Config) -
         victims: None,
         span: None,
         suppressed: 0,
+    }
+}
+
+/// What keeps a stack from being a proof, in words.
+fn doubts(stack: &[Frame], fits: bool, is_local_set: bool) -> impl Iterator<Item = &'static str> {
+    let has_lines = stack.iter().any(|frame| frame.line.is_some());
+    [
+        (!fits, "stack: not taken in what the verdict names"),
+        (!has_lines, "no debug information: build with `debug = 1` for lines"),
+        (
+            is_local_set,
+            "a LocalSet polls many local tasks in one poll of its driver, they cannot be told apart",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(applies, doubt)| applies.then_some(doubt))
+}
+
+/// Whether the stack was taken while the thread did what the verdict names: running for a CPU verdict, in the very
+/// system call that most looks saw for the others.
+fn fits(captured: &Captured, observed: &Observed) -> bool {
+    match (&observed.wait, captured.call) {
+        _ if observed.judgement.verdict.is_cpu() => {
+            captured.via == StackVia::Signal && captured.call.is_none()
+        }
+        (
+            Some(Wait {
+                place: Place::Call { number, .. },
+                ..
+            }),
+            Some(call),
+        ) => *number == call && captured.via == StackVia::Syscall,
+        _ => false,
     }
 }
 
@@ -182,7 +213,11 @@ fn fingerprint_of(observed: &Observed, line: Option<&SourceLine>, stack: &[Frame
     fingerprint(&[
         observed.judgement.verdict.name(),
         &place,
-        observed.syscall.as_deref().unwrap_or_default(),
+        observed
+            .wait
+            .as_ref()
+            .and_then(|wait| wait.syscall.as_deref())
+            .unwrap_or_default(),
     ])
 }
 
@@ -194,6 +229,7 @@ fn ms(duration: std::time::Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stall::Verdict;
 
     fn stall(verdict: Verdict, confidence: Confidence, line: Option<u32>) -> Stall {
         Stall {

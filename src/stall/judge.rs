@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::event::Confidence;
+use super::tally::{Place, Tally};
 use super::verdict::Verdict;
 use super::waiting::Waiting;
 
@@ -26,16 +27,25 @@ pub(crate) struct Evidence {
     pub(crate) run_queue: Option<Duration>,
     /// State letter now.
     pub(crate) state: Option<char>,
-    /// Looks since the suspicion that found the thread asleep, and all looks.
-    pub(crate) asleep_looks: (u32, u32),
-    /// Name of the system call it is in now, if any.
-    pub(crate) syscall: Option<String>,
-    /// Kernel function it waits in.
-    pub(crate) wchan: Option<String>,
-    /// What it waits for.
-    pub(crate) wait_object: Option<String>,
+    /// What the looks since the suspicion saw.
+    pub(crate) tally: Tally,
+    /// Time in the kernel and page faults without the disk, as far as they were counted.
+    pub(crate) kernel: Option<KernelUse>,
+    /// Time that the process's CPU quota kept it off the CPUs meanwhile.
+    pub(crate) throttled: Option<Duration>,
     /// How late the watchdog itself was in this time: a crowded machine hits it too.
     pub(crate) watchdog_late: Duration,
+}
+
+/// What a thread did in the kernel, counted by the kernel in ticks of 10 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct KernelUse {
+    /// CPU time in user mode.
+    pub(crate) user: Duration,
+    /// CPU time in the kernel.
+    pub(crate) system: Duration,
+    /// Page faults that needed no disk.
+    pub(crate) minor_faults: u64,
 }
 
 /// The three parts of a wall time.
@@ -87,7 +97,7 @@ impl Evidence {
             .unwrap_or_default()
             .min(self.wall.saturating_sub(cpu));
         let rest = self.wall.saturating_sub(cpu).saturating_sub(booked);
-        let (asleep, looks) = self.asleep_looks;
+        let (asleep, looks) = (self.tally.asleep_looks(), self.tally.looks());
         let blocked = if looks == 0 {
             if self.is_awake() {
                 Duration::ZERO
@@ -132,10 +142,21 @@ pub(crate) fn judge(evidence: &Evidence, threshold: Duration) -> Option<Judgemen
         if parts.run_queue >= parts.cpu {
             said.push("the machine is crowded: it waited for a CPU longer than it ran".to_owned());
         }
-        return Some(judgement(Verdict::CpuUser, Confidence::Proven, said));
+        let verdict = cpu_kind(evidence, &mut said);
+        return Some(judgement(verdict, Confidence::Proven, said));
     }
     if parts.blocked >= threshold {
         return Some(blocked(evidence, said));
+    }
+    if let Some(throttled) = evidence
+        .throttled
+        .filter(|throttled| *throttled >= threshold && *throttled >= parts.run_queue / 2)
+    {
+        said.push(format!(
+            "the CPU quota of its control group kept the process off the CPUs for {:.1} ms meanwhile",
+            throttled.as_secs_f64() * 1e3
+        ));
+        return Some(judgement(Verdict::Throttled, Confidence::Likely, said));
     }
     if evidence.wall < threshold * PATIENCE_THRESHOLDS {
         return None;
@@ -153,33 +174,72 @@ pub(crate) fn judge(evidence: &Evidence, threshold: Duration) -> Option<Judgemen
     Some(judgement(Verdict::Unknown, Confidence::Unknown, said))
 }
 
-fn blocked(evidence: &Evidence, mut said: Vec<String>) -> Judgement {
-    let waiting = Waiting {
-        syscall: evidence.syscall.as_deref(),
-        wchan: evidence.wchan.as_deref(),
-        uninterruptible: evidence.state == Some('D'),
-        ..Waiting::default()
+/// CPU time that the kernel's ticks of 10 ms can split at all.
+const SPLIT_MIN: Duration = Duration::from_millis(20);
+
+/// What one page fault costs at least, zeroing the page included; measured 0.5 to 2 µs.
+const FAULT_COST: Duration = Duration::from_nanos(500);
+
+/// Whether the CPU time went into user code or into the kernel, which ticks or page faults show.
+fn cpu_kind(evidence: &Evidence, said: &mut Vec<String>) -> Verdict {
+    let Some(kernel) = evidence.kernel else {
+        return Verdict::CpuUser;
     };
-    let verdict = waiting.verdict();
-    match (&evidence.syscall, &evidence.wchan) {
+    let ms = |part: Duration| part.as_secs_f64() * 1e3;
+    if kernel.user + kernel.system >= SPLIT_MIN && kernel.system >= kernel.user {
+        said.push(format!(
+            "{:.0} ms of the CPU time in the kernel, {:.0} ms in user code, {} page faults",
+            ms(kernel.system),
+            ms(kernel.user),
+            kernel.minor_faults
+        ));
+        return Verdict::CpuSystem;
+    }
+    let faults = FAULT_COST * u32::try_from(kernel.minor_faults).unwrap_or(u32::MAX);
+    if faults >= evidence.cpu.unwrap_or_default() / 4 && !faults.is_zero() {
+        said.push(format!("{} page faults: fresh memory", kernel.minor_faults));
+        return Verdict::CpuSystem;
+    }
+    Verdict::CpuUser
+}
+
+fn blocked(evidence: &Evidence, mut said: Vec<String>) -> Judgement {
+    let Some((wait, looks)) = evidence.tally.main_wait() else {
+        said.push("slept for most of the time, though awake at every look".to_owned());
+        return judgement(Verdict::BlockedOther, Confidence::Likely, said);
+    };
+    let object = wait.object.as_ref();
+    let waiting = Waiting {
+        syscall: wait.syscall.as_deref(),
+        target: object.and_then(|object| object.target),
+        wchan: wait.wchan.as_deref(),
+        uninterruptible: wait.uninterruptible,
+        wants_lock: object.is_some_and(|object| object.wants_lock),
+    };
+    let seen = format!("at {looks} of {} looks", evidence.tally.looks());
+    said.push(match (&wait.syscall, &wait.wchan) {
         (Some(syscall), Some(wchan)) => {
-            said.push(format!("asleep in {syscall}, kernel function {wchan}"))
+            format!("asleep in {syscall}, kernel function {wchan}, {seen}")
         }
-        (Some(syscall), None) => said.push(format!("asleep in {syscall}")),
-        (None, Some(wchan)) => said.push(format!(
-            "asleep in kernel function {wchan}, outside a system call or unreadable"
-        )),
-        (None, None) => {
-            said.push("slept for most of the time, though awake at this moment".to_owned())
-        }
+        (Some(syscall), None) => format!("asleep in {syscall}, {seen}"),
+        (None, Some(wchan)) => format!(
+            "asleep in kernel function {wchan}, outside a system call or unreadable, {seen}"
+        ),
+        (None, None) => format!("asleep, the kernel does not tell where, {seen}"),
+    });
+    if let Some(object) = object {
+        said.push(format!("waits for {}", object.text));
     }
-    if let Some(object) = &evidence.wait_object {
-        said.push(format!("waits for {object}"));
-    }
-    let confidence = if evidence.syscall.is_some() {
+    // What was seen at fewer than half of the looks that found it asleep is only the most frequent of several causes.
+    let confidence = if wait.syscall.is_some() && looks * 2 > evidence.tally.asleep_looks() {
         Confidence::Proven
     } else {
         Confidence::Likely
+    };
+    let verdict = if wait.place == Place::Unreadable {
+        Verdict::BlockedOther
+    } else {
+        waiting.verdict()
     };
     judgement(verdict, confidence, said)
 }
@@ -194,6 +254,7 @@ fn judgement(verdict: Verdict, confidence: Confidence, evidence: Vec<String>) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::tally::Wait;
     use super::*;
 
     const T: Duration = Duration::from_millis(10);
@@ -202,15 +263,40 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    /// A thread that was last seen in that state, in that system call (none: a page fault).
     fn evidence(wall: u64, cpu: u64, run_queue: u64, state: char, syscall: &str) -> Evidence {
+        let mut tally = Tally::default();
+        if state == 'R' {
+            tally.awake();
+        } else {
+            look_asleep(&mut tally, state, syscall);
+        }
         Evidence {
             wall: ms(wall),
             cpu: Some(ms(cpu)),
             run_queue: Some(ms(run_queue)),
             state: Some(state),
-            syscall: (!syscall.is_empty()).then(|| syscall.to_owned()),
+            tally,
             ..Evidence::default()
         }
+    }
+
+    fn look_asleep(tally: &mut Tally, state: char, syscall: &str) {
+        let place = if syscall.is_empty() {
+            Place::Outside
+        } else {
+            Place::Call {
+                number: i64::try_from(syscall.len()).unwrap(),
+                first: 0,
+            }
+        };
+        tally.asleep(place, || Wait {
+            place,
+            syscall: (!syscall.is_empty()).then(|| syscall.to_owned()),
+            wchan: None,
+            uninterruptible: state == 'D',
+            object: None,
+        });
     }
 
     /// Recorded signatures of blocked and busy threads (wall, on CPU, run queue, state, system call) and their verdicts.
@@ -246,10 +332,12 @@ mod tests {
     #[test]
     fn looks_share_out_the_rest() {
         let mut flickering = evidence(100, 5, 5, 'R', "");
-        flickering.asleep_looks = (9, 10);
+        for _ in 0..9 {
+            look_asleep(&mut flickering.tally, 'S', "clock_nanosleep");
+        }
         assert_eq!(
             judge(&flickering, T).map(|judged| judged.verdict),
-            Some(Verdict::BlockedOther)
+            Some(Verdict::Sleep)
         );
         assert_eq!(flickering.parts().blocked, ms(81));
     }
@@ -270,6 +358,32 @@ mod tests {
                 blocked: ms(60)
             }
         );
+    }
+
+    /// Ticks or page faults make CPU time the kernel's; a quota makes waiting for a CPU a throttling.
+    #[test]
+    fn kernel_and_quota() {
+        let mut burning = evidence(100, 90, 0, 'R', "");
+        for (user, system, minor_faults, expected) in [
+            (80, 10, 0, Verdict::CpuUser),
+            (10, 80, 0, Verdict::CpuSystem),
+            (0, 10, 10, Verdict::CpuUser),
+            (0, 10, 50_000, Verdict::CpuSystem),
+        ] {
+            burning.kernel = Some(KernelUse {
+                user: ms(user),
+                system: ms(system),
+                minor_faults,
+            });
+            assert_eq!(
+                judge(&burning, T).unwrap().verdict,
+                expected,
+                "{user} {system} {minor_faults}"
+            );
+        }
+        let mut waiting = evidence(80, 5, 75, 'R', "");
+        waiting.throttled = Some(ms(70));
+        assert_eq!(judge(&waiting, T).unwrap().verdict, Verdict::Throttled);
     }
 
     /// What cannot be read is unknown, never guessed.

@@ -8,6 +8,7 @@ mod fingerprint;
 mod judge;
 mod limiter;
 mod line;
+mod tally;
 mod verdict;
 mod waiting;
 
@@ -21,6 +22,8 @@ pub(crate) use advice::advise;
 pub(crate) use bucket::Bucket;
 pub(crate) use episode::{Episode, Look, Span, Step};
 pub(crate) use fingerprint::fingerprint;
-pub(crate) use judge::{Evidence, Judgement, Parts, judge};
+pub(crate) use judge::{Evidence, Judgement, KernelUse, Parts, judge};
 pub(crate) use limiter::Limiter;
 pub(crate) use line::{is_runtime, own_future, own_line};
+pub(crate) use tally::{Place, Tally, Wait};
+pub(crate) use waiting::{Target, WaitObject};

@@ -17,8 +17,21 @@ pub(crate) enum Target {
     Socket,
     /// A socket whose peer is a name server (port 53 or 853).
     NameServer,
-    /// Something of the kernel's own: an epoll instance, an event counter, a timer.
+    /// Something of the kernel's own: an epoll instance, an event counter.
     Kernel,
+    /// Nothing but a timeout.
+    Timer,
+}
+
+/// What a blocked system call waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WaitObject {
+    /// In words, with path, peer or address.
+    pub(crate) text: String,
+    /// Its kind, where the call has one.
+    pub(crate) target: Option<Target>,
+    /// Whether an `fcntl` asks to wait for a lock.
+    pub(crate) wants_lock: bool,
 }
 
 /// A blocked system call, as far as the verdict needs it.
@@ -72,6 +85,7 @@ impl Waiting<'_> {
             return Verdict::Pipe;
         }
         match self.target {
+            Some(Target::Timer) => Verdict::Sleep,
             Some(Target::NameServer) => Verdict::Dns,
             Some(Target::Socket) => Verdict::Socket,
             Some(Target::Pipe) => Verdict::Pipe,
@@ -121,6 +135,13 @@ mod tests {
             ("read", Some(Socket), "", false, Verdict::Socket),
             ("poll", Some(NameServer), "", false, Verdict::Dns),
             ("poll", None, "do_poll", false, Verdict::BlockedOther),
+            (
+                "poll",
+                Some(Target::Timer),
+                "do_poll",
+                false,
+                Verdict::Sleep,
+            ),
             (
                 "epoll_wait",
                 Some(Kernel),

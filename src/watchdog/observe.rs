@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::capture::Captured;
 use crate::runtime::WatchedRuntime;
-use crate::stall::{Judgement, Parts, Phase, Span, ThreadState};
+use crate::stall::{Judgement, Parts, Phase, Span, ThreadState, Wait};
 
 /// Who was stalled.
 #[derive(Debug, Clone)]
@@ -41,10 +41,8 @@ pub(crate) struct Observed {
     pub(crate) judgement: Judgement,
     /// The stack; `None` in a close.
     pub(crate) captured: Option<Captured>,
-    /// System call it stood in.
-    pub(crate) syscall: Option<String>,
-    /// What it waited for.
-    pub(crate) wait_object: Option<String>,
+    /// Where it slept most, unless it computed.
+    pub(crate) wait: Option<Wait>,
     /// The other threads, for lock waits.
     pub(crate) census: Vec<ThreadState>,
 }

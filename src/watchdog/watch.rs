@@ -12,7 +12,7 @@ use super::stats::Stats;
 use super::worker::{OpenReport, Worker};
 use crate::capture::{Captured, Capturer, sys};
 use crate::config::{Config, SignalPolicy};
-use crate::procfs::census;
+use crate::procfs::{Environment, census};
 use crate::report::Message;
 use crate::runtime::attach::{self, Probes};
 use crate::runtime::slots::{self, NO_WORKER, SlotView};
@@ -56,6 +56,7 @@ pub(crate) struct Watch {
     stats: Arc<Stats>,
     outbox: SyncSender<Message>,
     capturer: Capturer,
+    environment: Environment,
     budget: Bucket,
     workers: HashMap<Key, Worker>,
     next_id: u64,
@@ -81,6 +82,7 @@ impl Watch {
             stats,
             outbox,
             capturer: Capturer::new(signal),
+            environment: Environment::open(),
             budget: Bucket::new(CAPTURES_PER_SECOND, CAPTURES_BURST),
             workers: HashMap::new(),
             next_id: 1,
@@ -260,11 +262,12 @@ impl Watch {
             }
             Step::Suspect => {
                 source.flag(look);
-                worker.suspect();
+                worker.suspect(&self.environment);
             }
             Step::Due(span) => {
                 // Again, because a poll can be due at its second look already, without having been suspected.
                 source.flag(look);
+                worker.suspect(&self.environment);
                 worker.note_state();
                 self.report(now, key, source, look, view, span);
             }
@@ -288,7 +291,7 @@ impl Watch {
         let Some(worker) = self.workers.get_mut(&key) else {
             return;
         };
-        let evidence = worker.evidence(span);
+        let evidence = worker.evidence(span, &self.environment);
         let Some(mut judgement) = judge(&evidence, self.config.record) else {
             return;
         };
@@ -321,6 +324,8 @@ impl Watch {
         };
         self.next_id = self.next_id.max(id + 1);
         let subject = subject(&self.runtimes, source, view);
+        let wait = evidence.tally.main_wait().map(|(wait, _)| wait.clone());
+        let is_cpu = judgement.verdict.is_cpu();
         worker.open = Some(OpenReport {
             id,
             started_at_unix_ms,
@@ -342,8 +347,7 @@ impl Watch {
             },
             judgement,
             captured: Some(captured),
-            syscall: evidence.syscall,
-            wait_object: evidence.wait_object,
+            wait: wait.filter(|_| !is_cpu),
         })));
     }
 
@@ -370,8 +374,7 @@ impl Watch {
             parts,
             judgement: open.judgement,
             captured: None,
-            syscall: None,
-            wait_object: None,
+            wait: None,
             census: Vec::new(),
         })));
     }

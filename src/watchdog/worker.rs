@@ -6,9 +6,14 @@ use std::time::Duration;
 use super::observe::Subject;
 
 use crate::capture::{Captured, Capturer};
-use crate::procfs::{SyscallState, ThreadFiles, syscall_name, wait_object};
+use crate::procfs::{
+    Environment, EnvironmentUse, SyscallState, ThreadFiles, syscall_name, wait_object,
+};
 use crate::runtime::slots::SlotView;
-use crate::stall::{Episode, Evidence, Judgement, Parts, Span};
+use crate::stall::{Episode, Evidence, Judgement, KernelUse, Parts, Place, Span, Tally, Wait};
+
+/// One tick of the kernel's CPU accounting (USER_HZ is 100 in the kernel's interface to programs).
+const TICK: Duration = Duration::from_millis(10);
 
 /// What is kept about a worker between looks.
 #[derive(Debug)]
@@ -22,7 +27,9 @@ pub(crate) struct Worker {
     base: Usage,
     /// Whether looks now also note the thread's state.
     suspected: bool,
-    asleep_looks: (u32, u32),
+    tally: Tally,
+    kernel_base: Option<KernelUse>,
+    environment_base: EnvironmentUse,
     late: Duration,
 }
 
@@ -53,7 +60,9 @@ impl Worker {
             stack: view.stack.0..view.stack.1,
             base: Usage::default(),
             suspected: false,
-            asleep_looks: (0, 0),
+            tally: Tally::default(),
+            kernel_base: None,
+            environment_base: EnvironmentUse::default(),
             late: Duration::ZERO,
         }
     }
@@ -62,25 +71,55 @@ impl Worker {
     pub(crate) fn begin(&mut self) {
         self.base = self.usage();
         self.suspected = false;
-        self.asleep_looks = (0, 0);
+        self.tally = Tally::default();
         self.late = Duration::ZERO;
     }
 
-    /// Half a threshold has passed: from now on looks note the state.
-    pub(crate) fn suspect(&mut self) {
+    /// Half a threshold has passed: from now on looks note the state. Later calls for the same poll change nothing.
+    pub(crate) fn suspect(&mut self, environment: &Environment) {
+        if self.suspected {
+            return;
+        }
         self.suspected = true;
+        self.kernel_base = self.kernel_use();
+        self.environment_base = environment.usage();
         self.note_state();
     }
 
-    /// Notes whether the thread sleeps, while it is suspected.
+    /// Notes where the thread sleeps, if it does, while it is suspected.
     pub(crate) fn note_state(&mut self) {
         if !self.suspected {
             return;
         }
-        if let Some(stat) = self.files.stat() {
-            self.asleep_looks.0 += u32::from(stat.state != 'R');
-            self.asleep_looks.1 += 1;
+        let Some(stat) = self.files.stat() else {
+            return;
+        };
+        if stat.state == 'R' {
+            self.tally.awake();
+            return;
         }
+        let call = match self.files.syscall() {
+            // Between the two reads it woke up.
+            Some(SyscallState::Running) => return self.tally.awake(),
+            Some(SyscallState::Blocked(call)) => Some(call),
+            Some(SyscallState::Outside { .. }) | None => None,
+        };
+        let place = match (&call, self.files.syscall().is_some()) {
+            (Some(call), _) => Place::Call {
+                number: call.number,
+                first: call.arguments[0],
+            },
+            (None, true) => Place::Outside,
+            (None, false) => Place::Unreadable,
+        };
+        let files = &self.files;
+        self.tally.asleep(place, || Wait {
+            place,
+            syscall: call.map(|call| syscall_name(call.number)),
+            wchan: files.wchan(),
+            uninterruptible: stat.state == 'D',
+            object: call.as_ref().and_then(wait_object),
+        });
     }
 
     /// The watchdog was late while this poll ran.
@@ -89,30 +128,47 @@ impl Worker {
     }
 
     /// Everything known about the poll that lasts since `span.started`.
-    pub(crate) fn evidence(&self, span: Span) -> Evidence {
+    pub(crate) fn evidence(&self, span: Span, environment: &Environment) -> Evidence {
+        let kernel = self.kernel_use().zip(self.kernel_base);
+        Evidence {
+            kernel: kernel.map(|(now, base)| KernelUse {
+                user: now.user.saturating_sub(base.user),
+                system: now.system.saturating_sub(base.system),
+                minor_faults: now.minor_faults.saturating_sub(base.minor_faults),
+            }),
+            throttled: environment.usage().since(self.environment_base).throttled,
+            ..self.times(span)
+        }
+    }
+
+    fn times(&self, span: Span) -> Evidence {
         let now = self.usage();
         let since =
             |now: Option<Duration>, base: Option<Duration>| Some(now?.saturating_sub(base?));
-        let call = match self.files.syscall() {
-            Some(SyscallState::Blocked(call)) => Some(call),
-            _ => None,
-        };
         Evidence {
             wall: span.length,
             cpu: since(now.cpu, self.base.cpu),
             run_queue: since(now.run_queue, self.base.run_queue),
             state: self.files.stat().map(|stat| stat.state),
-            asleep_looks: self.asleep_looks,
-            syscall: call.map(|call| syscall_name(call.number)),
-            wchan: self.files.wchan(),
-            wait_object: call.as_ref().and_then(wait_object),
+            tally: self.tally.clone(),
             watchdog_late: self.late,
+            ..Evidence::default()
         }
+    }
+
+    fn kernel_use(&self) -> Option<KernelUse> {
+        let stat = self.files.stat()?;
+        let ticks = |ticks: u64| Some(TICK * u32::try_from(ticks).ok()?);
+        Some(KernelUse {
+            user: ticks(stat.user_ticks)?,
+            system: ticks(stat.system_ticks)?,
+            minor_faults: stat.minor_faults,
+        })
     }
 
     /// The split of a stall that is over; in the proportions of its last report if its thread is gone as well.
     pub(crate) fn final_parts(&self, span: Span, last: Parts) -> Parts {
-        let mut evidence = self.evidence(span);
+        let mut evidence = self.times(span);
         if evidence.cpu.is_none() {
             return last.scaled_to(span.length);
         }

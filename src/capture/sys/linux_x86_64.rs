@@ -185,9 +185,26 @@ pub(crate) fn thread_cpu_time(tid: i32) -> Option<Duration> {
     /// Bits of a per-thread scheduler clock id: CPUCLOCK_SCHED (2) with CPUCLOCK_PERTHREAD_MASK (4), as
     /// `pthread_getcpuclockid` builds them; from the thread id alone, so no dead `pthread_t` is ever touched.
     const THREAD_CLOCK: i32 = 0b110;
+    // An id of a thread that is gone is refused by the kernel.
+    clock((!tid << 3) | THREAD_CLOCK)
+}
+
+/// The raw address of a socket's peer; `None` for what is no connected socket.
+pub(crate) fn peer_of(descriptor: i32) -> Option<Vec<u8>> {
+    /// Bytes of the largest address, that of a Unix socket, and some.
+    const ADDRESS_BYTES_MAX: libc::socklen_t = 128;
+    let mut bytes = vec![0_u8; ADDRESS_BYTES_MAX as usize];
+    let mut len = ADDRESS_BYTES_MAX;
+    // SAFETY: `bytes` has `len` bytes for the kernel to fill; a number that is no open socket gives an error.
+    let status = unsafe { libc::getpeername(descriptor, bytes.as_mut_ptr().cast(), &raw mut len) };
+    bytes.truncate(usize::try_from(len).ok()?);
+    (status == 0).then_some(bytes)
+}
+
+fn clock(id: libc::clockid_t) -> Option<Duration> {
     let mut time = MaybeUninit::<libc::timespec>::uninit();
-    // SAFETY: `time` is a place for one timespec; an id of a thread that is gone gives EINVAL.
-    let status = unsafe { libc::clock_gettime((!tid << 3) | THREAD_CLOCK, time.as_mut_ptr()) };
+    // SAFETY: `time` is a place for one timespec; a clock that is not known gives EINVAL.
+    let status = unsafe { libc::clock_gettime(id, time.as_mut_ptr()) };
     if status != 0 {
         return None;
     }

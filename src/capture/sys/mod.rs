@@ -22,7 +22,7 @@ mod imp;
 pub(crate) use atomic_static::AtomicStatic;
 pub(crate) use copy_request::{Registers, StackCopy};
 pub(crate) use imp::{
-    CaptureSignal, current_tid, modules, read_memory, static_memory, thread_cpu_time,
+    CaptureSignal, current_tid, modules, peer_of, read_memory, static_memory, thread_cpu_time,
     thread_pointer, thread_stack,
 };
 

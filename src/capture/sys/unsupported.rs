@@ -40,6 +40,10 @@ pub(crate) fn thread_cpu_time(_tid: i32) -> Option<Duration> {
     None
 }
 
+pub(crate) fn peer_of(_descriptor: i32) -> Option<Vec<u8>> {
+    None
+}
+
 pub(crate) fn read_memory(_address: u64, _bytes: &mut [u8]) -> bool {
     false
 }
