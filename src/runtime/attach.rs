@@ -78,7 +78,7 @@ pub(crate) fn probe(number: u32, handle: &Handle) -> Probes {
     let send = |_| {
         let met = Arc::clone(&met);
         let task = handle.spawn(async move {
-            slots::unpark(number);
+            slots::take_over(number);
             task_cell::calibrate(number_of(&tokio::task::id()));
             met.fetch_add(1, Ordering::Relaxed);
             let started = Instant::now();
@@ -109,7 +109,8 @@ pub(crate) fn slot_of(number: u32, worker: usize) -> Option<SlotView> {
     slots::claimed_slots()
         .iter()
         .filter_map(Slot::view)
-        .find(found)
+        .filter(found)
+        .max_by_key(|view| view.worker_since)
 }
 
 /// Whether a worker is not parked; Tokio's count of parks and unparks is odd while it is.

@@ -311,7 +311,7 @@ impl Driving {
         if slots::in_poll() {
             return Self { number: None };
         }
-        slots::unpark(number);
+        slots::drive(number);
         BELL.ring();
         Self {
             number: Some(number),

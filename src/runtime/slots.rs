@@ -64,6 +64,7 @@ pub(crate) struct Slot {
     stack_top: AtomicU64,
     thread_pointer: AtomicU64,
     generation: AtomicU64,
+    worker_since: AtomicU64,
     tid: AtomicI32,
     runtime: AtomicU32,
     worker: AtomicU32,
@@ -94,6 +95,8 @@ pub(crate) struct SlotView {
     pub(crate) runtime: u32,
     /// Worker index or [`NO_WORKER`].
     pub(crate) worker: u32,
+    /// When this thread became that worker, as a running number: the latest claim is the true one.
+    pub(crate) worker_since: u64,
     /// The thread's stack.
     pub(crate) stack: (u64, u64),
     /// The thread's thread pointer, next to its thread-local storage.
@@ -126,6 +129,7 @@ impl Slot {
             stack_top: AtomicU64::new(0),
             thread_pointer: AtomicU64::new(0),
             generation: AtomicU64::new(0),
+            worker_since: AtomicU64::new(0),
             tid: AtomicI32::new(0),
             runtime: AtomicU32::new(0),
             worker: AtomicU32::new(NO_WORKER),
@@ -181,6 +185,16 @@ impl Slot {
         }
     }
 
+    /// From now on the slot's thread is that worker, whichever thread was it before.
+    fn become_worker(&self, runtime: u32, index: u32) {
+        // Rare (a start, a move by `block_in_place`), so one shared counter is no contention.
+        static CLAIMS: AtomicU64 = AtomicU64::new(1);
+        self.runtime.store(runtime, Ordering::Relaxed);
+        self.worker.store(index, Ordering::Relaxed);
+        self.worker_since
+            .store(CLAIMS.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// Asks the worker to stamp the end of the poll with this sequence number.
     pub(crate) fn flag(&self, seq: u64) {
         self.flagged_seq.store(seq, Ordering::Relaxed);
@@ -215,6 +229,7 @@ impl Slot {
             tid: self.tid.load(Ordering::Relaxed),
             runtime: self.runtime.load(Ordering::Relaxed),
             worker: self.worker.load(Ordering::Relaxed),
+            worker_since: self.worker_since.load(Ordering::Relaxed),
             stack: (
                 self.stack_low.load(Ordering::Relaxed),
                 self.stack_top.load(Ordering::Relaxed),
@@ -314,8 +329,29 @@ pub(crate) fn park(runtime: u32) {
 /// This worker wakes up; also tells who it is now, since `block_in_place` moves worker indices between threads.
 pub(crate) fn unpark(runtime: u32) {
     if let Some(slot) = current_or_claim(runtime) {
-        slot.runtime.store(runtime, Ordering::Relaxed);
-        slot.worker.store(worker_index(), Ordering::Relaxed);
+        let index = worker_index();
+        let stays = slot.runtime.load(Ordering::Relaxed) == runtime
+            && slot.worker.load(Ordering::Relaxed) == index;
+        if !stays {
+            slot.become_worker(runtime, index);
+        }
+        slot.parked.store(false, Ordering::Release);
+    }
+}
+
+/// A probe has met this worker, which another thread may have been before.
+pub(crate) fn take_over(runtime: u32) {
+    become_awake(runtime, worker_index());
+}
+
+/// This thread begins to drive a `current_thread` runtime, whose only worker it is; Tokio's own index is not set yet.
+pub(crate) fn drive(runtime: u32) {
+    become_awake(runtime, 0);
+}
+
+fn become_awake(runtime: u32, index: u32) {
+    if let Some(slot) = current_or_claim(runtime) {
+        slot.become_worker(runtime, index);
         slot.parked.store(false, Ordering::Release);
     }
 }
@@ -357,8 +393,7 @@ fn claim(runtime: u32) -> Option<&'static Slot> {
     } else {
         runtime
     };
-    slot.runtime.store(home, Ordering::Relaxed);
-    slot.worker.store(worker_index(), Ordering::Relaxed);
+    slot.become_worker(home, worker_index());
     slot.nested.store(0, Ordering::Relaxed);
     slot.parked.store(false, Ordering::Release);
     CURRENT.with(|current| current.set(Some(slot)));
@@ -443,6 +478,23 @@ mod tests {
             leave();
             assert_eq!(view_of_this_thread().ended.0, stamped);
         });
+    }
+
+    /// Two threads that were the same worker one after the other: the later claim is told apart.
+    #[test]
+    fn the_latest_claim_is_newer() {
+        let (tell, told) = std::sync::mpsc::channel();
+        for _ in 0..2 {
+            let tell = tell.clone();
+            let claim = move || {
+                take_over(9);
+                tell.send(view_of_this_thread().worker_since).unwrap();
+            };
+            #[expect(clippy::disallowed_methods, reason = "a test waits for its thread")]
+            std::thread::spawn(claim).join().unwrap();
+        }
+        let (first, second) = (told.try_recv().unwrap(), told.try_recv().unwrap());
+        assert!(second > first);
     }
 
     /// Threads that come and go use the same few slots again.

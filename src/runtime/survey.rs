@@ -28,9 +28,13 @@ fn status(number: u32, runtime: &WatchedRuntime, views: &[SlotView]) -> RuntimeS
             worker(
                 index,
                 runtime,
-                views.iter().filter(own).find(|view| {
-                    usize::try_from(view.worker) == Ok(index) && view.worker != NO_WORKER
-                }),
+                views
+                    .iter()
+                    .filter(own)
+                    .filter(|view| {
+                        usize::try_from(view.worker) == Ok(index) && view.worker != NO_WORKER
+                    })
+                    .max_by_key(|view| view.worker_since),
             )
         })
         .collect();

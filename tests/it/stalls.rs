@@ -266,3 +266,45 @@ fn attached() {
         assert_eq!(stall.task.id.map(|id| id.to_string()), Some(id), "{name}");
     }
 }
+
+/// A `current_thread` runtime that one thread drove before another: its worker is the thread that drives it now.
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the first thread must stay alive while the second one drives"
+)]
+fn the_driver_may_change() {
+    let runtime = scope()
+        .runtime(Builder::new_current_thread())
+        .name("two-drivers")
+        .build()
+        .unwrap();
+    let worker = || {
+        runtime.block_on(async {
+            tokio::task::yield_now().await;
+            let own = std::fs::read_link("/proc/thread-self").unwrap();
+            let status = scope().runtimes();
+            let status = status
+                .iter()
+                .find(|status| status.name == "two-drivers")
+                .unwrap();
+            let tids: Vec<_> = status.workers.iter().map(|worker| worker.tid).collect();
+            (own, tids)
+        })
+    };
+    let (done, is_done) = std::sync::mpsc::channel();
+    let (leave, may_leave) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            done.send(worker()).unwrap();
+            may_leave.recv().unwrap_err();
+        });
+        let first = is_done.recv().unwrap();
+        let second = scope.spawn(worker).join().unwrap();
+        drop(leave);
+        for (own, tids) in [first, second] {
+            let tid: i32 = own.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            assert_eq!(tids, [Some(tid)]);
+        }
+    });
+}
