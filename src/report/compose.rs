@@ -5,7 +5,7 @@ use std::panic::Location;
 use crate::capture::Captured;
 use crate::config::Config;
 use crate::stall::{
-    Confidence, Frame, Phase, Place, SourceLine, StackVia, Stall, TaskInfo, Wait, advise,
+    Confidence, Frame, Phase, Place, SourceLine, StackVia, Stall, TaskInfo, Wait, advise, agree,
     fingerprint, is_runtime, own_future, own_line,
 };
 use crate::watchdog::Observed;
@@ -30,7 +30,12 @@ pub(crate) fn is_elsewhere(stack: &[Frame], complete: bool) -> bool {
 }
 
 /// The event of an observation.
-pub(crate) fn compose(observed: &Observed, stack: Vec<Frame>, config: &Config) -> Stall {
+pub(crate) fn compose(
+    observed: &Observed,
+    stack: Vec<Frame>,
+    earlier: &[Frame],
+    config: &Config,
+) -> Stall {
     let subject = &observed.subject;
     let judgement = &observed.judgement;
     let machine = judgement.verdict.is_machine();
@@ -43,7 +48,8 @@ pub(crate) fn compose(observed: &Observed, stack: Vec<Frame>, config: &Config) -
     let complete = captured.is_some_and(|captured| captured.complete);
     let fits = captured.is_some_and(|captured| fits(captured, observed));
     let is_local_set = stack.iter().any(|frame| frame.function.contains(LOCAL_SET));
-    let is_certain = complete && !is_local_set && fits;
+    let agrees = agree(&stack, earlier, &config.in_app);
+    let is_certain = complete && !is_local_set && fits && agrees;
     let mut evidence = vec![observed.parts.sentence(observed.span.length)];
     evidence.extend(judgement.evidence.iter().cloned());
     evidence.extend(
@@ -52,7 +58,7 @@ pub(crate) fn compose(observed: &Observed, stack: Vec<Frame>, config: &Config) -
             .map(|note| format!("stack: {note}")),
     );
     if !machine && !stack.is_empty() {
-        evidence.extend(doubts(&stack, fits, is_local_set).map(str::to_owned));
+        evidence.extend(doubts(&stack, fits, agrees, is_local_set).map(str::to_owned));
     }
     Stall {
         id: observed.id,
@@ -98,10 +104,16 @@ pub(crate) fn compose(observed: &Observed, stack: Vec<Frame>, config: &Config) -
 }
 
 /// What keeps a stack from being a proof, in words.
-fn doubts(stack: &[Frame], fits: bool, is_local_set: bool) -> impl Iterator<Item = &'static str> {
+fn doubts(
+    stack: &[Frame],
+    fits: bool,
+    agrees: bool,
+    is_local_set: bool,
+) -> impl Iterator<Item = &'static str> {
     let has_lines = stack.iter().any(|frame| frame.line.is_some());
     [
         (!fits, "stack: not taken in what the verdict names"),
+        (fits && has_lines && !agrees, "stack: no earlier one of the same poll agrees with it"),
         (!has_lines, "no debug information: build with `debug = 1` for lines"),
         (
             is_local_set,

@@ -142,7 +142,11 @@ impl Reporter {
             self.accounts().excuse();
             return;
         }
-        let mut stall = compose(observed, stack, &self.config);
+        let earlier = observed
+            .earlier
+            .as_ref()
+            .map_or_else(Vec::new, |earlier| symbolizer.stack(&earlier.addresses));
+        let mut stall = compose(observed, stack, &earlier, &self.config);
         let known = known.flatten();
         if let Some(open) = &known {
             stall = keep_better_cause(stall, &open.last);

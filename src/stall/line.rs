@@ -37,6 +37,20 @@ pub(crate) fn own_line(stack: &[Frame], in_app: &[String]) -> Option<SourceLine>
     })
 }
 
+/// Whether two stacks of one poll, taken at different times, blame the same place: the same own function innermost, or
+/// own code further out that stands on the same line in both. One stack alone may show whatever the poll did last.
+pub(crate) fn agree(later: &[Frame], earlier: &[Frame], in_app: &[String]) -> bool {
+    let own = |stack| own_frames(stack, in_app).collect::<Vec<&Frame>>();
+    let (later, earlier) = (own(later), own(earlier));
+    let (Some(innermost), Some(before)) = (later.first(), earlier.first()) else {
+        return false;
+    };
+    innermost.function == before.function
+        || earlier
+            .iter()
+            .any(|frame| frame.function == innermost.function && frame.line == innermost.line)
+}
+
 /// The future being polled, in source terms: the outermost own frame.
 pub(crate) fn own_future(stack: &[Frame], in_app: &[String]) -> Option<String> {
     own_frames(stack, in_app)
@@ -157,5 +171,28 @@ mod tests {
         );
         assert_eq!(only("regex").as_deref(), Some("regex::Regex::is_match"));
         assert_eq!(only("nothing"), None);
+    }
+
+    /// Two samples agree on a function whose lines change, not on two functions one after the other.
+    #[test]
+    fn samples_agree() {
+        let at = |function: &str, line| Frame {
+            line: Some(line),
+            ..frame(function, "/home/u/app/src/work.rs")
+        };
+        let handler = |line| at("app::handler", line);
+        let (looping, later) = (
+            [at("app::parse", 10), handler(3)],
+            [at("app::parse", 14), handler(3)],
+        );
+        let other = [at("app::store", 90), handler(4)];
+        let deeper = [at("app::lex", 7), at("app::parse", 14), handler(3)];
+        assert!(agree(&looping, &later, &[]));
+        assert!(
+            agree(&later, &deeper, &[]),
+            "the caller was caught between two calls"
+        );
+        assert!(!agree(&other, &looping, &[]));
+        assert!(!agree(&looping, &[], &[]));
     }
 }

@@ -24,6 +24,6 @@ pub(crate) use episode::{Episode, Look, Span, Step};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use judge::{Evidence, Judgement, KernelUse, Parts, judge};
 pub(crate) use limiter::Limiter;
-pub(crate) use line::{is_runtime, own_future, own_line};
+pub(crate) use line::{agree, is_runtime, own_future, own_line};
 pub(crate) use tally::{Place, Tally, Wait};
 pub(crate) use waiting::{Target, WaitObject};

@@ -41,6 +41,8 @@ pub(crate) struct Observed {
     pub(crate) judgement: Judgement,
     /// The stack; `None` in a close.
     pub(crate) captured: Option<Captured>,
+    /// An earlier stack of the same poll; a culprit is proven only if both blame it.
+    pub(crate) earlier: Option<Captured>,
     /// Where it slept most, unless it computed.
     pub(crate) wait: Option<Wait>,
     /// The other threads, for lock waits.

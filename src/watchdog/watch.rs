@@ -24,6 +24,11 @@ use crate::stall::{Bucket, Confidence, Judgement, Look, Phase, Span, Step, Verdi
 const CAPTURES_PER_SECOND: f64 = 20.0;
 const CAPTURES_BURST: f64 = 40.0;
 
+/// First stacks, taken at half a threshold, a second and at once: most of those polls never become a stall, so they have a
+/// smaller budget of their own.
+const SAMPLES_PER_SECOND: f64 = 10.0;
+const SAMPLES_BURST: f64 = 20.0;
+
 /// CPU time that an attached worker must burn before it is called a stall. Its counters are published every 61 turns
 /// of its loop (tokio's `event_interval`) of up to four polls: 244 polls of half a millisecond look like one of 122 ms.
 const ATTACHED_CPU_MIN: Duration = Duration::from_millis(150);
@@ -58,6 +63,7 @@ pub(crate) struct Watch {
     capturer: Capturer,
     environment: Environment,
     budget: Bucket,
+    sample_budget: Bucket,
     workers: HashMap<Key, Worker>,
     next_id: u64,
     last_move: Duration,
@@ -84,6 +90,7 @@ impl Watch {
             capturer: Capturer::new(signal),
             environment: Environment::open(),
             budget: Bucket::new(CAPTURES_PER_SECOND, CAPTURES_BURST),
+            sample_budget: Bucket::new(SAMPLES_PER_SECOND, SAMPLES_BURST),
             workers: HashMap::new(),
             next_id: 1,
             last_move: Duration::ZERO,
@@ -263,6 +270,11 @@ impl Watch {
             Step::Suspect => {
                 source.flag(look);
                 worker.suspect(&self.environment);
+                // Turns of an attached worker's loop are told late, so a busy one would be asked for its stack all the time.
+                if (source.sees_polls() || worker.is_asleep()) && self.sample_budget.take(now) {
+                    let sample = worker.capture(&mut self.capturer);
+                    worker.sample = Some(sample).filter(|_| source.is_still(look, view));
+                }
             }
             Step::Due(span) => {
                 // Again, because a poll can be due at its second look already, without having been suspected.
@@ -312,6 +324,8 @@ impl Watch {
         } else {
             Captured::none("the poll ended while its stack was taken")
         };
+        let earlier = worker.sample.take();
+        worker.sample = Some(captured.clone()).filter(|sample| !sample.addresses.is_empty());
         worker.episode.reported(now);
         let phase = if worker.open.is_some() {
             Phase::Again
@@ -347,6 +361,7 @@ impl Watch {
             },
             judgement,
             captured: Some(captured),
+            earlier,
             wait: wait.filter(|_| !is_cpu),
         })));
     }
@@ -374,6 +389,7 @@ impl Watch {
             parts,
             judgement: open.judgement,
             captured: None,
+            earlier: None,
             wait: None,
             census: Vec::new(),
         })));

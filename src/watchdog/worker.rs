@@ -21,6 +21,8 @@ pub(crate) struct Worker {
     pub(crate) episode: Episode,
     /// The report that is open, if one is.
     pub(crate) open: Option<OpenReport>,
+    /// The last stack of this poll.
+    pub(crate) sample: Option<Captured>,
     files: ThreadFiles,
     tid: i32,
     stack: Range<u64>,
@@ -55,6 +57,7 @@ impl Worker {
         Self {
             episode: Episode::new(now),
             open: None,
+            sample: None,
             files: ThreadFiles::open(view.tid),
             tid: view.tid,
             stack: view.stack.0..view.stack.1,
@@ -72,6 +75,7 @@ impl Worker {
         self.base = self.usage();
         self.suspected = false;
         self.tally = Tally::default();
+        self.sample = None;
         self.late = Duration::ZERO;
     }
 
@@ -164,6 +168,11 @@ impl Worker {
             system: ticks(stat.system_ticks)?,
             minor_faults: stat.minor_faults,
         })
+    }
+
+    /// Whether the last look found it asleep.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.tally.asleep_looks() > 0
     }
 
     /// The split of a stall that is over; in the proportions of its last report if its thread is gone as well.

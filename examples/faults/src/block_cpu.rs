@@ -2,7 +2,7 @@
 //!
 //! Symptom: every task on the same worker pauses while one core is busy.
 //! Mechanism: a loop without an `.await`; a runtime cannot take the thread from a task that does not yield.
-//! Finding: a stall with the verdict `cpu`, on one of the lines of the loop below.
+//! Finding: a stall with the verdict `cpu-user`, on one of the lines of the loop below.
 
 use std::hint::black_box;
 use std::io;
