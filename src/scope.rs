@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics::{self, Registry, catalogue};
-use crate::report::{Accounts, Reporter, ReporterThread, Ring};
+use crate::report::{Accounts, LogThread, Reporter, ReporterThread, Ring};
 use crate::runtime::{self, BELL, RuntimeBuilder, RuntimeStatus, Runtimes};
 use crate::stall::Stall;
 use crate::watchdog::{Stats, Watch, WatchdogThread};
@@ -35,11 +35,12 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 #[derive(Debug)]
 #[must_use = "dropping the scope stops the watch"]
 pub struct Scope {
-    // In this order: the server reads what the threads write, the watchdog writes to the reporter.
+    // In this order: the server reads what the threads write, the watchdog writes to the reporter, that to the log.
     #[cfg(feature = "admin")]
     admin: Option<crate::admin::AdminServer>,
     _watchdog: WatchdogThread,
     _reporter: ReporterThread,
+    _log: LogThread,
     config: Arc<Config>,
     registry: Registry,
     ring: Ring,
@@ -60,7 +61,7 @@ impl Drop for Installed {
 impl Scope {
     /// Starts watching; runtimes are then built with [`Scope::runtime`] or attached with [`Scope::attach`].
     ///
-    /// Starts two threads (and the admin server's, if it is configured), about 1 ms.
+    /// Starts three threads (and the admin server's, if it is configured), about 1 ms.
     ///
     /// # Errors
     ///
@@ -110,11 +111,17 @@ impl Scope {
         let accounts = Arc::new(Mutex::new(Accounts::default()));
         registry.register(catalogue::TOOLKIT)?;
         sample_everything(&registry, &runtimes, &stats, &accounts);
+        let unlogged = accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .unlogged();
+        let (log, log_thread) = LogThread::start(Arc::clone(&config), unlogged)?;
         let reporter = Reporter {
             config: Arc::clone(&config),
             ring: ring.clone(),
             accounts: Arc::clone(&accounts),
             registry: registry.clone(),
+            log,
         };
         let (outbox, reporter) = reporter.start()?;
         let watch = Watch::new(
@@ -129,6 +136,7 @@ impl Scope {
             admin: None,
             _watchdog: watchdog,
             _reporter: reporter,
+            _log: log_thread,
             config,
             registry,
             ring,
@@ -148,14 +156,14 @@ impl Scope {
             return Ok(());
         };
         let runtimes = self.runtimes.clone();
-        let (ring, stuck) = (self.ring.clone(), self.config.stuck);
+        let stuck = self.config.stuck;
         let accounts = Arc::clone(accounts);
         let state = crate::admin::State {
             service: self.config.service.clone(),
             registry: self.registry.clone(),
             ring: self.ring.clone(),
             runtimes: Arc::new(move || runtime::survey(&runtimes)),
-            stuck: Arc::new(move || what_is_stuck(&accounts, &ring, stuck)),
+            stuck: Arc::new(move || what_is_stuck(&accounts, stuck)),
             token: self.config.admin_token.clone(),
         };
         self.admin = Some(crate::admin::start(address, state, routes)?);
@@ -224,16 +232,11 @@ impl Scope {
     not(feature = "admin"),
     expect(dead_code, reason = "asked by the admin server")
 )]
-fn what_is_stuck(accounts: &Mutex<Accounts>, ring: &Ring, limit: Duration) -> Option<String> {
-    if accounts
+fn what_is_stuck(accounts: &Mutex<Accounts>, limit: Duration) -> Option<String> {
+    accounts
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .active()
-        == 0
-    {
-        return None;
-    }
-    crate::report::longest_open(&ring.snapshot(), std::time::SystemTime::now(), limit)
+        .stuck(std::time::SystemTime::now(), limit)
 }
 
 fn sample_everything(

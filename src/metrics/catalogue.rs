@@ -58,8 +58,8 @@ pub static REPORTS_SUPPRESSED: Metric = Metric::counter(
 pub static REPORTS_DROPPED: Metric = Metric::counter(
     "pollscope_reports_dropped_total",
     &["sink"],
-    "Observations lost because the reporter was behind.",
-    "More stalls at once than can be symbolised, or a log subscriber that blocks.",
+    "Reports lost on the way: `reporter` was behind with everything, `log` only with the subscriber.",
+    "`reporter`: more stalls at once than can be symbolised. `log`: a `tracing` subscriber blocks or panics; ring and metrics have the events.",
 );
 
 /// Captures.

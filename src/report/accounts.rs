@@ -1,7 +1,11 @@
 //! Running totals of stalls for the metrics; PURE but for being shared.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
+use super::stuck::OpenStalls;
 use crate::metrics::Samples;
 use crate::metrics::catalogue as table;
 use crate::stall::{Phase, Stall};
@@ -22,13 +26,16 @@ pub(crate) struct Accounts {
     seconds: BTreeMap<(String, &'static str), f64>,
     sites: BTreeMap<(String, &'static str), f64>,
     active: BTreeMap<String, BTreeSet<u64>>,
+    open: OpenStalls,
     excused: u64,
     suppressed: u64,
+    unlogged: Arc<AtomicU64>,
 }
 
 impl Accounts {
     /// Books one event.
     pub(crate) fn book(&mut self, stall: &Stall) {
+        self.open.book(stall);
         let runtime = self.label_of(&stall.runtime);
         let verdict = stall.verdict.name();
         match stall.phase {
@@ -57,9 +64,14 @@ impl Accounts {
         self.suppressed += 1;
     }
 
-    /// Whether a stall of that runtime is open.
-    pub(crate) fn active(&self) -> usize {
-        self.active.values().map(BTreeSet::len).sum()
+    /// The counter of reports that no log subscriber got, for the log's thread.
+    pub(crate) fn unlogged(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.unlogged)
+    }
+
+    /// What `/readyz` calls stuck: the longest open stall that is at least `limit` old.
+    pub(crate) fn stuck(&self, now: SystemTime, limit: Duration) -> Option<String> {
+        self.open.longest(now, limit)
     }
 
     fn label_of(&self, runtime: &str) -> String {
@@ -107,6 +119,8 @@ impl Accounts {
             to_f64(self.excused),
         );
         samples.set(&table::REPORTS_SUPPRESSED, &[], to_f64(self.suppressed));
+        let unlogged = self.unlogged.load(Ordering::Relaxed);
+        samples.set(&table::REPORTS_DROPPED, &["log"], to_f64(unlogged));
     }
 }
 

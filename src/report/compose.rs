@@ -241,41 +241,21 @@ fn ms(duration: std::time::Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stall::Verdict;
+    use crate::report::recorded;
+    use crate::stall::{SourceLine, Verdict};
 
     fn stall(verdict: Verdict, confidence: Confidence, line: Option<u32>) -> Stall {
         Stall {
-            id: 1,
-            phase: Phase::Again,
-            service: "test".to_owned(),
-            runtime: "main".to_owned(),
-            worker: Some(0),
-            tid: 7,
-            task: TaskInfo::default(),
-            started_at: 0,
-            duration_ms: 20.0,
-            threshold_ms: 10.0,
-            cpu_ms: 0.0,
-            run_queue_ms: 0.0,
-            blocked_ms: 20.0,
             verdict,
             confidence,
             evidence: vec!["split".to_owned(), verdict.name().to_owned()],
-            wait_object: None,
             line: line.map(|line| SourceLine {
                 file: "app.rs".to_owned(),
                 line,
                 function: "app::f".to_owned(),
             }),
-            stack: Vec::new(),
-            stack_via: StackVia::None,
             stack_complete: line.is_some(),
-            census: Vec::new(),
-            victims: None,
-            span: None,
-            advice: None,
-            fingerprint: String::new(),
-            suppressed: 0,
+            ..recorded::stall(1, Phase::Again)
         }
     }
 

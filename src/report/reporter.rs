@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::Ring;
 use super::accounts::Accounts;
 use super::compose::{close, compose, is_announced, is_elsewhere, keep_better_cause};
-use super::{Ring, log};
+use super::log::LogQueue;
 use crate::Error;
 use crate::config::Config;
 use crate::metrics::Registry;
@@ -54,7 +55,7 @@ impl Drop for ReporterThread {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        // A subscriber that blocks for ever must not keep the service from ending.
+        // A report under way must not keep the service from ending.
         let deadline = Instant::now() + STOP_PATIENCE;
         while self.inbox.try_send(Message::Stop).is_err()
             && !thread.is_finished()
@@ -78,6 +79,7 @@ pub(crate) struct Reporter {
     pub(crate) ring: Ring,
     pub(crate) accounts: Arc<Mutex<Accounts>>,
     pub(crate) registry: Registry,
+    pub(crate) log: LogQueue,
 }
 
 impl Reporter {
@@ -178,9 +180,8 @@ impl Reporter {
         self.accounts().book(&stall);
         let stall = Arc::new(stall);
         self.ring.push(Arc::clone(&stall));
-        // Last, because a subscriber may block.
         if logged {
-            log::send(&stall, &self.config);
+            self.log.send(stall);
         }
     }
 
