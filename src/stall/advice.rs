@@ -1,151 +1,208 @@
 //! What to do about a stall: a table of rules, first match wins; PURE.
+//!
+//! A rule asks for a verdict, for a function on the stack, or for both; special rules stand before general ones. Every
+//! rule has a section of its name in `docs/advice.md`, which says why and what to write instead.
 
 use super::event::{Advice, Frame};
+use super::line::is_runtime;
 use super::verdict::Verdict;
+
+mod rules;
+
+use rules::RULES;
+
+/// Where the sections are.
+const DOCS: &str = "docs/advice.md";
 
 struct Rule {
     id: &'static str,
-    verdict: Option<Verdict>,
-    /// A function of the stack, outside the user's own code, that must be there; empty for any.
-    function: &'static str,
+    /// Verdicts it is for; empty for any that blames code.
+    verdicts: &'static [Verdict],
+    /// Parts of function names, one of which must be on the stack of the poll; empty for any stack.
+    functions: &'static [&'static str],
     text: &'static str,
 }
 
-const RULES: &[Rule] = &[
-    Rule {
-        id: "thread-sleep",
-        verdict: Some(Verdict::Sleep),
-        function: "std::thread",
-        text: "use tokio::time::sleep(..).await: std::thread::sleep stops every task on this worker",
-    },
-    Rule {
-        id: "sleep",
-        verdict: Some(Verdict::Sleep),
-        function: "",
-        text: "something sleeps synchronously; await a timer, or move the call into tokio::task::spawn_blocking",
-    },
-    Rule {
-        id: "std-mutex",
-        verdict: Some(Verdict::LockWait),
-        function: "mutex",
-        text: "keep what is done under this lock short and free of I/O, or give the data to one task and talk to it over a channel",
-    },
-    Rule {
-        id: "std-rwlock",
-        verdict: Some(Verdict::LockWait),
-        function: "rwlock",
-        text: "keep what is done under this lock short and free of I/O; consider a snapshot behind an Arc that writers replace",
-    },
-    Rule {
-        id: "blocking-channel",
-        verdict: Some(Verdict::LockWait),
-        function: "mpmc",
-        text: "use tokio::sync::mpsc and await it: the std channel's recv blocks the worker",
-    },
-    Rule {
-        id: "lock-wait",
-        verdict: Some(Verdict::LockWait),
-        function: "",
-        text: "a thread waits for another one; await an async primitive, or wait in tokio::task::spawn_blocking",
-    },
-    Rule {
-        id: "std-fs",
-        verdict: Some(Verdict::BlockedOther),
-        function: "std::fs",
-        text: "use tokio::fs, or do the file work in tokio::task::spawn_blocking",
-    },
-    Rule {
-        id: "std-net",
-        verdict: Some(Verdict::BlockedOther),
-        function: "std::net",
-        text: "use tokio::net: this socket blocks the worker until the peer answers",
-    },
-    Rule {
-        id: "child-process",
-        verdict: Some(Verdict::BlockedOther),
-        function: "std::process",
-        text: "use tokio::process: waiting for a child blocks the worker",
-    },
-    Rule {
-        id: "blocking-call",
-        verdict: Some(Verdict::BlockedOther),
-        function: "",
-        text: "do this call in tokio::task::spawn_blocking, or use an async variant of it",
-    },
-    Rule {
-        id: "cpu-in-task",
-        verdict: Some(Verdict::CpuUser),
-        function: "",
-        text: "split the work with tokio::task::yield_now().await, or move it to spawn_blocking or a thread pool such as rayon",
-    },
-    Rule {
-        id: "starved",
-        verdict: Some(Verdict::Starved),
-        function: "",
-        text: "no code to change: give the process more CPU, fewer workers, or quieter neighbours",
-    },
-    Rule {
-        id: "frozen",
-        verdict: Some(Verdict::Frozen),
-        function: "",
-        text: "no code to change: the process was stopped or its machine paused",
-    },
-];
-
 /// The advice for a verdict and its stack.
 pub(crate) fn advise(verdict: Verdict, stack: &[Frame]) -> Option<Advice> {
-    let fits = |rule: &&Rule| {
-        rule.verdict.is_none_or(|wanted| wanted == verdict)
-            && (rule.function.is_empty()
-                || stack
-                    .iter()
-                    .any(|frame| frame.function.contains(rule.function)))
-    };
-    RULES.iter().find(fits).map(|rule| Advice {
-        rule: rule.id.to_owned(),
-        text: rule.text.to_owned(),
-    })
+    // Beyond the runtime's frames lies who called the runtime, which did not stall it.
+    let poll: Vec<&str> = stack
+        .iter()
+        .take_while(|frame| !is_runtime(frame))
+        .map(|frame| frame.function.as_str())
+        .collect();
+    RULES
+        .iter()
+        .find(|rule| rule.fits(verdict, &poll))
+        .map(|rule| Advice {
+            rule: rule.id.to_owned(),
+            text: rule.text.to_owned(),
+            docs: format!("{DOCS}#{}", rule.id),
+        })
+}
+
+impl Rule {
+    fn fits(&self, verdict: Verdict, poll: &[&str]) -> bool {
+        let verdict_fits = if self.verdicts.is_empty() {
+            !verdict.is_machine() && verdict != Verdict::Unknown
+        } else {
+            self.verdicts.contains(&verdict)
+        };
+        let on_stack = |part: &&str| poll.iter().any(|function| function.contains(*part));
+        verdict_fits && (self.functions.is_empty() || self.functions.iter().any(on_stack))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stall::Verdict::*;
 
-    fn rule(verdict: Verdict, function: &str) -> Option<String> {
-        let frame = Frame {
-            function: function.to_owned(),
+    fn rule(verdict: Verdict, functions: &[&str]) -> Option<String> {
+        let frame = |function: &&str| Frame {
+            function: (*function).to_owned(),
             file: None,
             line: None,
             inlined: false,
             module: String::new(),
         };
-        advise(verdict, &[frame]).map(|advice| advice.rule)
+        let stack: Vec<Frame> = functions.iter().map(frame).collect();
+        advise(verdict, &stack).map(|advice| advice.rule)
     }
 
-    /// The special rule wins over the general one of its verdict; an unknown verdict gets no advice.
+    /// Stacks as they are captured, and the rule that speaks about them.
+    const RECORDED: &[(Verdict, &[&str], &str)] = &[
+        (
+            Sleep,
+            &["clock_nanosleep", "std::thread::functions::sleep", "app::f"],
+            "thread-sleep",
+        ),
+        (Sleep, &["usleep", "app::f"], "sleep"),
+        (
+            LockWait,
+            &[
+                "<std::sys::sync::mutex::futex::Mutex>::lock_contended",
+                "app::f",
+            ],
+            "std-mutex",
+        ),
+        (
+            LockWait,
+            &["<std::sys::sync::rwlock::futex::RwLock>::read_contended"],
+            "std-rwlock",
+        ),
+        (
+            LockWait,
+            &["<parking_lot::raw_mutex::RawMutex>::lock_slow"],
+            "parking-lot",
+        ),
+        (
+            LockWait,
+            &["<std::sync::mpmc::list::Channel<()>>::recv"],
+            "blocking-channel",
+        ),
+        (
+            LockWait,
+            &["<std::sys::sync::condvar::futex::Condvar>::wait_optional_timeout"],
+            "condvar",
+        ),
+        (
+            LockWait,
+            &[
+                "<std::sys::thread::unix::Thread>::join",
+                "<std::thread::lifecycle::JoinInner<()>>::join",
+            ],
+            "thread-join",
+        ),
+        (LockWait, &["app::own_futex"], "lock-wait"),
+        (Pipe, &["read", "std::fs::read::inner", "app::f"], "std-fs"),
+        (Disk, &["pread64", "app::f"], "disk"),
+        (Disk, &["fsync", "<std::fs::File>::sync_all"], "file-sync"),
+        (
+            Pipe,
+            &[
+                "write",
+                "<std::io::stdio::Stdout as std::io::Write>::write_all",
+            ],
+            "stdout-lock",
+        ),
+        (
+            Socket,
+            &["recv", "<std::net::tcp::TcpStream as std::io::Read>::read"],
+            "std-net",
+        ),
+        (
+            Dns,
+            &["poll", "__res_context_send", "getaddrinfo"],
+            "name-lookup",
+        ),
+        (
+            ChildWait,
+            &["wait4", "<std::process::Child>::wait"],
+            "child-process",
+        ),
+        (FileLock, &["flock", "app::f"], "file-lock"),
+        (
+            CpuUser,
+            &["regex_automata::hybrid::search::find_fwd", "app::f"],
+            "regex",
+        ),
+        (
+            CpuUser,
+            &["argon2::Argon2::fill_blocks", "app::login"],
+            "password-hash",
+        ),
+        (
+            CpuUser,
+            &["core::ptr::drop_in_place<app::Tree>", "app::f"],
+            "drop",
+        ),
+        (CpuUser, &["app::f"], "cpu-in-task"),
+        (CpuSystem, &["app::f"], "kernel-time"),
+        (Starved, &["std::thread::sleep"], "starved"),
+        (Throttled, &[], "throttled"),
+    ];
+
+    /// Each recorded stack gets its rule.
     #[test]
-    fn first_match_wins() {
-        assert_eq!(
-            rule(Verdict::Sleep, "std::thread::functions::sleep").as_deref(),
-            Some("thread-sleep")
-        );
-        assert_eq!(rule(Verdict::Sleep, "usleep").as_deref(), Some("sleep"));
-        assert_eq!(
-            rule(
-                Verdict::LockWait,
-                "std::sync::poison::mutex::Mutex<T>::lock"
-            )
-            .as_deref(),
-            Some("std-mutex")
-        );
-        assert_eq!(
-            rule(Verdict::BlockedOther, "std::fs::read::inner").as_deref(),
-            Some("std-fs")
-        );
-        assert_eq!(
-            rule(Verdict::CpuUser, "app::f").as_deref(),
-            Some("cpu-in-task")
-        );
-        assert_eq!(rule(Verdict::Unknown, "app::f"), None);
+    fn recorded_stacks() {
+        for (verdict, stack, expected) in RECORDED {
+            assert_eq!(
+                rule(*verdict, stack).as_deref(),
+                Some(*expected),
+                "{stack:?}"
+            );
+        }
+    }
+
+    /// What lies beyond the runtime's frames is not asked, and nothing is advised about the unknown.
+    #[test]
+    fn callers_of_the_runtime_do_not_count() {
+        let stack = [
+            "app::f",
+            "tokio::runtime::task::core::poll",
+            "regex::Regex::new",
+        ];
+        assert_eq!(rule(CpuUser, &stack).as_deref(), Some("cpu-in-task"));
+        assert_eq!(rule(Unknown, &["getaddrinfo"]), None);
+    }
+
+    /// Every rule has its section and every section its rule; every verdict that can be helped has a rule.
+    #[test]
+    fn the_docs_agree() {
+        let docs = include_str!("../../docs/advice.md");
+        let sections: Vec<&str> = docs
+            .lines()
+            .filter_map(|line| line.strip_prefix("## "))
+            .collect();
+        let rules: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+        assert_eq!(sections, rules);
+        for verdict in Verdict::ALL {
+            assert_eq!(
+                rule(verdict, &[]).is_some(),
+                verdict != Unknown,
+                "{verdict:?}"
+            );
+        }
     }
 }

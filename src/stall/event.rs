@@ -115,6 +115,9 @@ pub struct Advice {
     pub rule: String,
     /// What to do.
     pub text: String,
+    /// Where more is said about it, as a path in pollscope's repository with an anchor.
+    #[serde(default)]
+    pub docs: String,
 }
 
 /// The tracing span that was current, if it could be told.
