@@ -5,8 +5,8 @@ use std::panic::Location;
 use crate::capture::Captured;
 use crate::config::Config;
 use crate::stall::{
-    Confidence, Frame, Phase, Place, SourceLine, StackVia, Stall, TaskInfo, Wait, advise, agree,
-    fingerprint, is_runtime, own_future, own_line,
+    Confidence, Frame, Phase, Place, SourceLine, StackVia, Stall, TaskInfo, Verdict, Wait, advise,
+    agree, fingerprint, is_runtime, own_future, own_line, refine,
 };
 use crate::watchdog::Observed;
 
@@ -38,6 +38,7 @@ pub(crate) fn compose(
 ) -> Stall {
     let subject = &observed.subject;
     let judgement = &observed.judgement;
+    let verdict = refine(judgement.verdict, &stack);
     let machine = judgement.verdict.is_machine();
     let line = if machine {
         None
@@ -82,7 +83,7 @@ pub(crate) fn compose(
         cpu_ms: ms(observed.parts.cpu),
         run_queue_ms: ms(observed.parts.run_queue),
         blocked_ms: ms(observed.parts.blocked),
-        verdict: judgement.verdict,
+        verdict,
         confidence: confidence(judgement.confidence, line.as_ref(), is_certain, machine),
         evidence,
         wait_object: observed
@@ -90,8 +91,8 @@ pub(crate) fn compose(
             .as_ref()
             .and_then(|wait| wait.object.as_ref())
             .map(|object| object.text.clone()),
-        fingerprint: fingerprint_of(observed, line.as_ref(), &stack),
-        advice: advise(judgement.verdict, &stack),
+        fingerprint: fingerprint_of(observed, verdict, line.as_ref(), &stack),
+        advice: advise(verdict, &stack),
         line,
         stack,
         stack_via: captured.map_or(StackVia::None, |captured| captured.via),
@@ -212,7 +213,12 @@ fn confidence(
     }
 }
 
-fn fingerprint_of(observed: &Observed, line: Option<&SourceLine>, stack: &[Frame]) -> String {
+fn fingerprint_of(
+    observed: &Observed,
+    verdict: Verdict,
+    line: Option<&SourceLine>,
+    stack: &[Frame],
+) -> String {
     let place = match (line, stack.first()) {
         (Some(line), _) => format!("{}:{}", line.file, line.line),
         (None, Some(leaf)) => leaf.function.clone(),
@@ -223,7 +229,7 @@ fn fingerprint_of(observed: &Observed, line: Option<&SourceLine>, stack: &[Frame
             .unwrap_or_default(),
     };
     fingerprint(&[
-        observed.judgement.verdict.name(),
+        verdict.name(),
         &place,
         observed
             .wait
