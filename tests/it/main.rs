@@ -6,5 +6,6 @@
 #[cfg(test)]
 mod stalls;
 #[cfg(test)]
-#[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod waits;

@@ -103,6 +103,27 @@ fn longest(runtime: &str) -> Arc<Stall> {
 }
 
 fn check(name: &str, builder: Builder, verdict: Verdict, block: fn() -> RangeInclusive<u32>) {
+    let stall = found(name, builder, verdict, file!(), block);
+    assert!(
+        stall.task.id.is_some()
+            && stall
+                .task
+                .spawned_at
+                .as_deref()
+                .unwrap()
+                .contains("tests/it/stalls.rs"),
+        "{stall:#?}"
+    );
+}
+
+/// Runs `block` in a task of a runtime of that name; gives the last report of it with that verdict, whose line is right.
+pub(crate) fn found(
+    name: &str,
+    builder: Builder,
+    verdict: Verdict,
+    file: &str,
+    block: fn() -> RangeInclusive<u32>,
+) -> Arc<Stall> {
     let runtime = scope().runtime(builder).name(name).build().unwrap();
     let line =
         runtime.block_on(async move { pollscope::spawn(async move { block() }).await.unwrap() });
@@ -116,21 +137,12 @@ fn check(name: &str, builder: Builder, verdict: Verdict, block: fn() -> RangeInc
         .line
         .as_ref()
         .unwrap_or_else(|| panic!("no line: {stall:#?}"));
-    assert!(place.file.ends_with("tests/it/stalls.rs"), "{stall:#?}");
+    assert!(place.file.ends_with(file), "{stall:#?}");
     assert!(line.contains(&place.line), "{stall:#?}");
-    assert!(
-        stall.task.id.is_some()
-            && stall
-                .task
-                .spawned_at
-                .as_deref()
-                .unwrap()
-                .contains("tests/it/stalls.rs"),
-        "{stall:#?}"
-    );
+    Arc::clone(stall)
 }
 
-fn multi() -> Builder {
+pub(crate) fn multi() -> Builder {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(2).enable_all();
     builder
