@@ -33,6 +33,13 @@ fn main() {
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(DEFAULT_REPETITIONS);
     let scope = Scope::start(Config::default()).expect("the only scope of this process");
+    // Debug information is parsed at start; a stall in that very moment is told when it is done.
+    let (_, builder) = FLAVOURS[0];
+    let first = round(&scope, "block-sleep", "first", builder()).open;
+    println!(
+        "first stall, at the process's start: open after {:.1} ms",
+        first.map_or(f64::NAN, |open| open.as_secs_f64() * 1e3)
+    );
     println!(
         "{repetitions} blocks of {BLOCK_MS} ms each; open: from the block's begin to the event in hand"
     );
