@@ -16,6 +16,13 @@ use crate::stall::Frame;
 /// 200 bytes each.
 const CACHE_LEN_MAX: usize = 16 * 1024;
 
+/// Frames of one stack: a deep request has about seventy with its inlined functions; a recursion of hundreds would only
+/// make the event large.
+pub(crate) const FRAMES_LEN_MAX: usize = 128;
+
+/// The executable, also when its file was replaced or deleted.
+const EXECUTABLE: &str = "/proc/self/exe";
+
 /// Turns addresses into frames.
 pub(crate) struct Symbolizer {
     modules: Vec<RawModule>,
@@ -32,12 +39,29 @@ impl Symbolizer {
         }
     }
 
-    /// Frames of a whole stack, innermost first, inlined functions included.
+    /// Frames of a whole stack, innermost first, inlined functions included; at most [`FRAMES_LEN_MAX`].
     pub(crate) fn stack(&mut self, addresses: &[u64]) -> Vec<Frame> {
-        addresses
-            .iter()
-            .flat_map(|address| self.frames(*address).to_vec())
-            .collect()
+        self.follow(sys::modules());
+        let mut stack = Vec::new();
+        for address in addresses {
+            stack.extend_from_slice(self.frames(*address));
+            if stack.len() >= FRAMES_LEN_MAX {
+                stack.truncate(FRAMES_LEN_MAX);
+                break;
+            }
+        }
+        stack
+    }
+
+    /// Forgets the answers when a module is gone: another one may be loaded at its place.
+    fn follow(&mut self, loaded: Vec<RawModule>) {
+        if self.modules.iter().any(|known| !loaded.contains(known)) {
+            self.cache.clear();
+            self.loaders.retain(|path, _| {
+                path == EXECUTABLE || loaded.iter().any(|module| module.path == *path)
+            });
+        }
+        self.modules = loaded;
     }
 
     /// Parses what the first real report would have to wait for.
@@ -66,7 +90,7 @@ impl Symbolizer {
             return vec![unnamed("?", address)];
         };
         let path = if module.path.is_empty() {
-            "/proc/self/exe".to_owned()
+            EXECUTABLE.to_owned()
         } else {
             module.path.clone()
         };
@@ -168,6 +192,29 @@ fn module_name(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// When a module goes, its answers go, and what stays loaded keeps its names.
+    #[test]
+    fn forgets_unloaded_modules() {
+        let mut symbolizer = Symbolizer::new();
+        let here = Symbolizer::new as fn() -> Symbolizer as usize as u64;
+        let named = symbolizer.stack(&[here]);
+        let mut plugin = sys::modules().pop().unwrap();
+        plugin.path = "/tmp/plugin.so".to_owned();
+        symbolizer.modules.push(plugin);
+        symbolizer.loaders.insert("/tmp/plugin.so".to_owned(), None);
+        symbolizer.cache.insert(8, Vec::new());
+        assert_eq!(symbolizer.stack(&[here]), named);
+        assert!(!symbolizer.cache.contains_key(&8));
+        assert!(!symbolizer.loaders.contains_key("/tmp/plugin.so"));
+    }
+
+    /// However deep the recursion, an event stays small.
+    #[test]
+    fn long_stacks_are_cut() {
+        let mut symbolizer = Symbolizer::new();
+        assert_eq!(symbolizer.stack(&[8; 1000]).len(), FRAMES_LEN_MAX);
+    }
 
     /// A function of this test is named with its file and line; an address of nobody is shown as it is.
     #[test]

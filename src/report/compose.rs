@@ -8,6 +8,7 @@ use crate::stall::{
     Confidence, Frame, Phase, Place, SourceLine, StackVia, Stall, TaskInfo, Verdict, Wait, advise,
     agree, fingerprint, is_runtime, own_future, own_line, refine,
 };
+use crate::symbolize::FRAMES_LEN_MAX;
 use crate::watchdog::Observed;
 
 /// The outside function that shows that a long poll was announced to the runtime.
@@ -46,7 +47,8 @@ pub(crate) fn compose(
         own_line(&stack, &config.in_app)
     };
     let captured = observed.captured.as_ref();
-    let complete = captured.is_some_and(|captured| captured.complete);
+    let complete =
+        captured.is_some_and(|captured| captured.complete) && stack.len() < FRAMES_LEN_MAX;
     let fits = captured.is_some_and(|captured| fits(captured, observed));
     let is_local_set = stack.iter().any(|frame| frame.function.contains(LOCAL_SET));
     let agrees = agree(&stack, earlier, &config.in_app);
@@ -111,10 +113,12 @@ fn doubts(
     agrees: bool,
     is_local_set: bool,
 ) -> impl Iterator<Item = &'static str> {
+    let is_cut = stack.len() >= FRAMES_LEN_MAX;
     let has_lines = stack.iter().any(|frame| frame.line.is_some());
     [
         (!fits, "stack: not taken in what the verdict names"),
         (fits && has_lines && !agrees, "stack: no earlier one of the same poll agrees with it"),
+        (is_cut, "stack: its outer frames are left out, it is too long for an event"),
         (!has_lines, "no debug information: build with `debug = 1` for lines"),
         (
             is_local_set,

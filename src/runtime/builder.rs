@@ -1,7 +1,9 @@
 //! Building a watched runtime: pollscope's hooks composed with the user's.
 //!
 //! Tokio's builder has one place for each hook and a second call replaces the first, so the user's hooks are given to
-//! this builder, which calls both. A hook that is already in Tokio's builder would be lost in silence; it is refused.
+//! this builder, which calls both. A thread hook that is already in Tokio's builder
+//! would be lost in silence; it is refused. Task hooks (`on_before_task_poll` and its like) do not show in Tokio's builder:
+//! given there, they are replaced, so they must be given here.
 
 use std::fmt;
 use std::future::Future;
@@ -121,7 +123,8 @@ impl RuntimeBuilder {
     ///
     /// # Errors
     ///
-    /// When Tokio cannot build it, or the Tokio builder already holds a thread hook, which would be lost.
+    /// When Tokio cannot build it, or the Tokio builder already holds a thread hook, which would be lost. Poll hooks on the
+    /// Tokio builder cannot be seen and are replaced: give them to this builder.
     pub fn build(mut self) -> Result<Runtime, Error> {
         if let Some(hook) = lost_hook(&format!("{:?}", self.builder)) {
             return Err(Error::configuration(format!(
