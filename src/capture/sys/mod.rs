@@ -9,6 +9,13 @@
 )]
 
 mod atomic_static;
+#[cfg_attr(
+    all(
+        not(test),
+        not(all(target_os = "linux", target_arch = "x86_64", not(pollscope_no_capture)))
+    ),
+    expect(dead_code, reason = "only a platform with signals hands stacks over")
+)]
 mod copy_request;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(pollscope_no_capture)))]
