@@ -44,6 +44,11 @@ fn main() {
         .runtime(Builder::new_current_thread())
         .build()
         .expect("a runtime");
+    let hookless = scope
+        .runtime(Builder::new_current_thread())
+        .without_task_hooks()
+        .build()
+        .expect("a runtime");
     let hooks = if cfg!(tokio_unstable) {
         "built runtime, hooks on every task (T2)"
     } else {
@@ -58,6 +63,9 @@ fn main() {
         }),
         Variant::new("plain runtime, pollscope::spawn (T0)", || {
             plain.block_on(async { drop(pollscope::spawn(yields()).await) })
+        }),
+        Variant::new("no task hooks, pollscope::spawn (T1)", || {
+            hookless.block_on(async { drop(pollscope::spawn(yields()).await) })
         }),
         Variant::new("built runtime, pollscope::spawn", || {
             watched.block_on(async { drop(pollscope::spawn(yields()).await) })

@@ -37,15 +37,10 @@ pub(crate) struct AttachedLook {
 /// Registers the runtime of `handle` and sends probes.
 pub(crate) fn attach(runtimes: &Runtimes, handle: &Handle) -> u32 {
     let number = Runtimes::reserve();
-    let flavor = if handle.runtime_flavor() == RuntimeFlavor::CurrentThread {
-        "current_thread"
-    } else {
-        "multi_thread"
-    };
     let name = handle.name().unwrap_or("main").to_owned();
     let runtime = WatchedRuntime {
         name,
-        flavor,
+        flavor: flavor_of(handle),
         tier: Tier::Attached,
         metrics: handle.metrics(),
         handle: Some(handle.clone()),
@@ -53,6 +48,15 @@ pub(crate) fn attach(runtimes: &Runtimes, handle: &Handle) -> u32 {
     runtimes.add(number, runtime);
     probe(number, handle);
     number
+}
+
+/// The flavour's name in Tokio's own words.
+pub(crate) fn flavor_of(handle: &Handle) -> &'static str {
+    if handle.runtime_flavor() == RuntimeFlavor::CurrentThread {
+        "current_thread"
+    } else {
+        "multi_thread"
+    }
 }
 
 /// One round of probes.

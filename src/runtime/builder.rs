@@ -6,19 +6,15 @@
 //! given there, they are replaced, so they must be given here.
 
 use std::fmt;
-use std::future::Future;
-use std::panic::Location;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, RuntimeFlavor};
-use tokio::task::JoinHandle;
+use tokio::runtime::{Builder, Handle};
 
 use super::attach;
 use super::bell::BELL;
-use super::registry::{Runtimes, WatchedRuntime};
+use super::built::Runtime;
+use super::registry::{Registration, Runtimes, WatchedRuntime};
 use super::slots;
-use super::spawn::{Site, watched};
 use super::status::Tier;
 use crate::Error;
 
@@ -33,6 +29,7 @@ pub struct RuntimeBuilder {
     builder: Builder,
     runtimes: Runtimes,
     name: String,
+    tier: Tier,
     on_thread_start: Option<Hook>,
     on_thread_stop: Option<Hook>,
     on_thread_park: Option<Hook>,
@@ -58,6 +55,11 @@ impl RuntimeBuilder {
             builder,
             runtimes,
             name: "main".to_owned(),
+            tier: if cfg!(tokio_unstable) {
+                Tier::Hooks
+            } else {
+                Tier::Built
+            },
             on_thread_start: None,
             on_thread_stop: None,
             on_thread_park: None,
@@ -72,6 +74,15 @@ impl RuntimeBuilder {
     /// Names the runtime in events and metric labels; default `main`. A name that is taken gets a number appended.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// Watches as on stable Tokio (tier T1) also under `--cfg tokio_unstable`: without task hooks of pollscope's own.
+    ///
+    /// Saves the hooks' 3 ns a poll; polls are then told apart for tasks of [`spawn`](crate::spawn) only. Without that flag
+    /// it changes nothing.
+    pub fn without_task_hooks(mut self) -> Self {
+        self.tier = Tier::Built;
         self
     }
 
@@ -138,34 +149,24 @@ impl RuntimeBuilder {
             .builder
             .build()
             .map_err(|source| Error::setup("tokio could not build the runtime").because(source))?;
-        let flavor = runtime.handle().runtime_flavor();
-        self.runtimes.add(
-            number,
-            WatchedRuntime {
-                name: self.name,
-                flavor: if flavor == RuntimeFlavor::CurrentThread {
-                    "current_thread"
-                } else {
-                    "multi_thread"
-                },
-                tier: if cfg!(tokio_unstable) {
-                    Tier::Hooks
-                } else {
-                    Tier::Built
-                },
-                metrics: runtime.metrics(),
-                handle: None,
-            },
-        );
-        if !cfg!(tokio_unstable) {
+        let registration = self.register(number, runtime.handle());
+        Ok(Runtime::new(runtime, registration))
+    }
+
+    fn register(self, number: u32, handle: &Handle) -> Registration {
+        let runtime = WatchedRuntime {
+            name: self.name,
+            flavor: attach::flavor_of(handle),
+            tier: self.tier,
+            metrics: handle.metrics(),
+            handle: None,
+        };
+        let registration = self.runtimes.register(number, runtime);
+        if self.tier != Tier::Hooks {
             // Without task hooks, tasks of others are told apart by Tokio's own note of the current task.
-            attach::calibrate(runtime.handle());
+            attach::calibrate(handle);
         }
-        Ok(Runtime {
-            runtime: Some(runtime),
-            number,
-            runtimes: self.runtimes,
-        })
+        registration
     }
 
     fn install_hooks(&mut self, number: u32) {
@@ -202,22 +203,33 @@ impl RuntimeBuilder {
     fn install_task_hooks(&mut self, number: u32) {
         use super::task_id::number_of;
 
+        let is_watched = self.tier == Tier::Hooks;
         match self.on_before_task_poll.take() {
-            None => self.builder.on_before_task_poll(move |task| {
-                slots::enter(number, number_of(&task.id()), task.spawned_at())
-            }),
-            Some(hook) => self.builder.on_before_task_poll(move |task| {
-                slots::enter(number, number_of(&task.id()), task.spawned_at());
-                hook(task);
-            }),
-        };
+            None if is_watched => {
+                self.builder.on_before_task_poll(move |task| {
+                    slots::enter(number, number_of(&task.id()), task.spawned_at())
+                });
+            }
+            Some(hook) if is_watched => {
+                self.builder.on_before_task_poll(move |task| {
+                    slots::enter(number, number_of(&task.id()), task.spawned_at());
+                    hook(task);
+                });
+            }
+            Some(hook) => drop(self.builder.on_before_task_poll(move |task| hook(task))),
+            None => (),
+        }
         match self.on_after_task_poll.take() {
-            None => self.builder.on_after_task_poll(|_| slots::leave()),
-            Some(hook) => self.builder.on_after_task_poll(move |task| {
-                hook(task);
-                slots::leave();
-            }),
-        };
+            None if is_watched => drop(self.builder.on_after_task_poll(|_| slots::leave())),
+            Some(hook) if is_watched => {
+                self.builder.on_after_task_poll(move |task| {
+                    hook(task);
+                    slots::leave();
+                });
+            }
+            Some(hook) => drop(self.builder.on_after_task_poll(move |task| hook(task))),
+            None => (),
+        }
     }
 }
 
@@ -231,103 +243,6 @@ fn lost_hook(debug: &str) -> Option<&'static str> {
     ]
     .into_iter()
     .find_map(|(field, hook)| debug.contains(&format!("{field}: Some")).then_some(hook))
-}
-
-/// A watched Tokio runtime.
-#[derive(Debug)]
-pub struct Runtime {
-    runtime: Option<tokio::runtime::Runtime>,
-    number: u32,
-    runtimes: Runtimes,
-}
-
-impl Runtime {
-    /// Runs a future to its end; its polls are watched like a task's.
-    ///
-    /// # Panics
-    ///
-    /// As `tokio::runtime::Runtime::block_on`.
-    #[track_caller]
-    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let here = Location::caller();
-        if self.handle().runtime_flavor() == RuntimeFlavor::CurrentThread {
-            let _driving = Driving::begin(self.number);
-            self.inner()
-                .block_on(watched(future, here, Site::Root(self.number)))
-        } else {
-            self.inner()
-                .block_on(watched(future, here, Site::LoneRoot(self.number)))
-        }
-    }
-
-    /// Spawns a watched task.
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        self.inner()
-            .spawn(watched(future, Location::caller(), Site::Task))
-    }
-
-    /// Tokio's handle to the runtime.
-    #[must_use]
-    pub fn handle(&self) -> &Handle {
-        self.inner().handle()
-    }
-
-    /// Ends the runtime, waiting at most `patience` for blocking tasks.
-    pub fn shutdown_timeout(mut self, patience: Duration) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(patience);
-        }
-    }
-
-    /// Ends the runtime without waiting for blocking tasks.
-    pub fn shutdown_background(self) {
-        self.shutdown_timeout(Duration::ZERO);
-    }
-
-    fn inner(&self) -> &tokio::runtime::Runtime {
-        match &self.runtime {
-            Some(runtime) => runtime,
-            None => unreachable!("taken only by `shutdown_timeout`, which consumes the runtime"),
-        }
-    }
-}
-
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        self.runtimes.remove(self.number);
-    }
-}
-
-/// A thread drives a current_thread runtime; without this a runtime that nobody drives would look busy for ever.
-struct Driving {
-    /// `None` inside another poll (`block_in_place`), to which the thread belongs.
-    number: Option<u32>,
-}
-
-impl Driving {
-    fn begin(number: u32) -> Self {
-        if slots::in_poll() {
-            return Self { number: None };
-        }
-        slots::drive(number);
-        BELL.ring();
-        Self {
-            number: Some(number),
-        }
-    }
-}
-
-impl Drop for Driving {
-    fn drop(&mut self) {
-        if let Some(number) = self.number {
-            slots::park(number);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 pub(crate) mod attach;
 mod bell;
 mod builder;
+mod built;
+mod driving;
 mod registry;
 pub(crate) mod slots;
 mod spawn;
@@ -15,7 +17,8 @@ mod task_cell;
 mod task_id;
 
 pub(crate) use bell::BELL;
-pub use builder::{Runtime, RuntimeBuilder};
+pub use builder::RuntimeBuilder;
+pub use built::Runtime;
 pub(crate) use registry::{Runtimes, WatchedRuntime};
 pub use spawn::spawn;
 pub use status::{RuntimeStatus, Tier, WorkerState, WorkerStatus};

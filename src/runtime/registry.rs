@@ -45,6 +45,15 @@ impl Runtimes {
         NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Adds the runtime as [`Runtimes::add`] does, until the registration is dropped.
+    pub(crate) fn register(&self, number: u32, runtime: WatchedRuntime) -> Registration {
+        self.add(number, runtime);
+        Registration {
+            number,
+            runtimes: self.clone(),
+        }
+    }
+
     /// Adds the runtime under its number; a name that is taken gets the number appended.
     pub(crate) fn add(&self, number: u32, mut runtime: WatchedRuntime) {
         let mut inner = self.lock();
@@ -76,5 +85,18 @@ impl Runtimes {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A plain map, valid at every step.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a runtime registered. Its owner drops it after the runtime, whose workers can stall until the very end.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    pub(crate) number: u32,
+    runtimes: Runtimes,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.runtimes.remove(self.number);
     }
 }

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 pub enum Tier {
     /// Attached to a running runtime: loop progress only.
     Attached,
-    /// Built by pollscope on stable Tokio: parks, and polls of tasks spawned through pollscope.
+    /// Built by pollscope without task hooks, as always on stable Tokio: parks, and polls of tasks spawned through
+    /// pollscope.
     Built,
-    /// Built by pollscope with `--cfg tokio_unstable`: every poll.
+    /// Built by pollscope with task hooks, under `--cfg tokio_unstable`: every poll.
     Hooks,
 }
 

@@ -4,6 +4,8 @@
 //! that clippy knows them for test code.
 
 #[cfg(test)]
+mod flavours;
+#[cfg(test)]
 mod stalls;
 #[cfg(test)]
 mod tidy;

@@ -23,14 +23,14 @@ const BLOCK_CPU: Timespec = Timespec {
 
 #[inline(never)]
 #[expect(clippy::disallowed_methods, reason = "the stall under test")]
-fn sleeps() -> RangeInclusive<u32> {
+pub(crate) fn sleeps() -> RangeInclusive<u32> {
     let line = line!() + 1;
     std::thread::sleep(BLOCK);
     line..=line
 }
 
 #[inline(never)]
-fn spins() -> RangeInclusive<u32> {
+pub(crate) fn spins() -> RangeInclusive<u32> {
     let mut x = 1_u64;
     // CPU time, not wall time: on a crowded machine a fixed wall time would not be a CPU stall.
     let began = clock_gettime(ClockId::ThreadCPUTime);
@@ -72,7 +72,7 @@ fn events(runtime: &str) -> Vec<Arc<Stall>> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for the reporter")]
-fn closed(runtime: &str) -> Vec<Arc<Stall>> {
+pub(crate) fn closed(runtime: &str) -> Vec<Arc<Stall>> {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let events = events(runtime);
@@ -89,7 +89,7 @@ fn closed(runtime: &str) -> Vec<Arc<Stall>> {
 
 /// The last report before its close of the longest stall, of those with a line if there are any: on a crowded machine a
 /// thread may be too late to answer for its stack.
-fn longest(runtime: &str) -> Arc<Stall> {
+pub(crate) fn longest(runtime: &str) -> Arc<Stall> {
     let events = closed(runtime);
     let longest = events
         .iter()
@@ -148,7 +148,7 @@ pub(crate) fn multi() -> Builder {
     builder
 }
 
-fn current() -> Builder {
+pub(crate) fn current() -> Builder {
     let mut builder = Builder::new_current_thread();
     builder.enable_all();
     builder

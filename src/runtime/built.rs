@@ -1,0 +1,78 @@
+//! What the builder builds: Tokio's runtime, whose `block_on` and `spawn` are watched.
+//!
+//! A wrapper, because no hook sees the future given to `block_on`. It is registered until the runtime has ended: fields
+//! are dropped in their order.
+
+use std::future::Future;
+use std::panic::Location;
+use std::time::Duration;
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinHandle;
+
+use super::driving::Driving;
+use super::registry::Registration;
+use super::spawn::{Site, watched};
+
+/// A watched Tokio runtime.
+#[derive(Debug)]
+pub struct Runtime {
+    runtime: tokio::runtime::Runtime,
+    registration: Registration,
+}
+
+impl Runtime {
+    pub(super) fn new(runtime: tokio::runtime::Runtime, registration: Registration) -> Self {
+        Self {
+            runtime,
+            registration,
+        }
+    }
+
+    /// Runs a future to its end; its polls are watched like a task's.
+    ///
+    /// # Panics
+    ///
+    /// As `tokio::runtime::Runtime::block_on`.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let here = Location::caller();
+        let number = self.registration.number;
+        if self.handle().runtime_flavor() == RuntimeFlavor::CurrentThread {
+            let _driving = Driving::begin(number);
+            self.runtime
+                .block_on(watched(future, here, Site::Root(number)))
+        } else {
+            self.runtime
+                .block_on(watched(future, here, Site::LoneRoot(number)))
+        }
+    }
+
+    /// Spawns a watched task.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.runtime
+            .spawn(watched(future, Location::caller(), Site::Task))
+    }
+
+    /// Tokio's handle to the runtime.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    /// Ends the runtime, waiting at most `patience` for blocking tasks.
+    pub fn shutdown_timeout(self, patience: Duration) {
+        let _until_ended = self.registration;
+        self.runtime.shutdown_timeout(patience);
+    }
+
+    /// Ends the runtime without waiting for blocking tasks.
+    pub fn shutdown_background(self) {
+        self.shutdown_timeout(Duration::ZERO);
+    }
+}
