@@ -2,13 +2,15 @@
 //!
 //! Lives on the reporter's thread: the first use parses debug information (tens of milliseconds), which must delay
 //! neither a worker nor the watchdog. One `addr2line` loader a module, a bounded cache of answers. Without debug
-//! information the symbol table still gives names; without that, module and offset.
+//! information the symbol table still gives names; without that, module and offset. Frames without a line carry the
+//! module's build id, so that they can be resolved elsewhere.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use addr2line::Loader;
 
+use crate::capture::build_id;
 use crate::capture::sys::{self, RawModule};
 use crate::stall::Frame;
 
@@ -20,6 +22,9 @@ const CACHE_LEN_MAX: usize = 16 * 1024;
 /// make the event large.
 pub(crate) const FRAMES_LEN_MAX: usize = 128;
 
+/// Bytes of one note segment that are read; with the notes of tracing probes they reach some KiB.
+const NOTE_BYTES_MAX: u64 = 64 * 1024;
+
 /// The executable, also when its file was replaced or deleted.
 const EXECUTABLE: &str = "/proc/self/exe";
 
@@ -28,6 +33,8 @@ pub(crate) struct Symbolizer {
     modules: Vec<RawModule>,
     loaders: HashMap<String, Option<Loader>>,
     cache: HashMap<u64, Vec<Frame>>,
+    /// By the module's bias.
+    build_ids: HashMap<u64, Option<String>>,
 }
 
 impl Symbolizer {
@@ -36,6 +43,7 @@ impl Symbolizer {
             modules: Vec::new(),
             loaders: HashMap::new(),
             cache: HashMap::new(),
+            build_ids: HashMap::new(),
         }
     }
 
@@ -57,6 +65,7 @@ impl Symbolizer {
     fn follow(&mut self, loaded: Vec<RawModule>) {
         if self.modules.iter().any(|known| !loaded.contains(known)) {
             self.cache.clear();
+            self.build_ids.clear();
             self.loaders.retain(|path, _| {
                 path == EXECUTABLE || loaded.iter().any(|module| module.path == *path)
             });
@@ -99,21 +108,25 @@ impl Symbolizer {
         let loader = self
             .loaders
             .entry(path)
-            .or_insert_with_key(|path| Loader::new(path).ok());
-        let Some(loader) = loader else {
-            return vec![unnamed(&name, probe)];
-        };
-        let frames = inlined_frames(loader, probe, &name);
+            .or_insert_with_key(|path| Loader::new(path).ok())
+            .as_ref();
+        let frames = loader.map_or_else(Vec::new, |loader| inlined_frames(loader, probe, &name));
         if !frames.is_empty() {
             return frames;
         }
-        match loader.find_symbol(probe) {
-            Some(symbol) => vec![Frame {
-                function: demangled(symbol),
-                ..unnamed(&name, probe)
-            }],
-            None => vec![unnamed(&name, probe)],
-        }
+        let symbol = loader.and_then(|loader| loader.find_symbol(probe).map(demangled));
+        let place = Frame {
+            build_id: self
+                .build_ids
+                .entry(module.bias)
+                .or_insert_with(|| read_build_id(&module))
+                .clone(),
+            ..unnamed(&name, probe)
+        };
+        vec![match symbol {
+            Some(function) => Frame { function, ..place },
+            None => place,
+        }]
     }
 
     fn module_of(&mut self, address: u64) -> Option<RawModule> {
@@ -121,7 +134,7 @@ impl Symbolizer {
             module
                 .segments
                 .iter()
-                .any(|(segment, executable)| *executable && segment.contains(&address))
+                .any(|segment| segment.executable && segment.range.contains(&address))
         };
         if let Some(module) = self.modules.iter().find(holds) {
             return Some(module.clone());
@@ -153,6 +166,7 @@ fn inlined_frames(loader: &Loader, probe: u64, module: &str) -> Vec<Frame> {
             line: location.and_then(|location| location.line),
             inlined: true,
             module: module.to_owned(),
+            ..Frame::default()
         });
     }
     // The outermost of one address is the function itself, the others were inlined into it.
@@ -169,11 +183,23 @@ fn demangled(name: &str) -> String {
 fn unnamed(module: &str, offset: u64) -> Frame {
     Frame {
         function: format!("{module}+{offset:#x}"),
-        file: None,
-        line: None,
-        inlined: false,
         module: module.to_owned(),
+        address: Some(format!("{offset:#x}")),
+        ..Frame::default()
     }
+}
+
+/// The build id of a module, from its mapped notes.
+fn read_build_id(module: &RawModule) -> Option<String> {
+    module.notes.iter().find_map(|range| {
+        let len = range
+            .end
+            .checked_sub(range.start)
+            .filter(|len| *len <= NOTE_BYTES_MAX)?;
+        let mut notes = vec![0; usize::try_from(len).ok()?];
+        sys::read_memory(range.start, &mut notes).then_some(())?;
+        build_id(&notes)
+    })
 }
 
 fn module_name(path: &str) -> String {
@@ -207,6 +233,27 @@ mod tests {
         assert_eq!(symbolizer.stack(&[here]), named);
         assert!(!symbolizer.cache.contains_key(&8));
         assert!(!symbolizer.loaders.contains_key("/tmp/plugin.so"));
+    }
+
+    /// What has no line can be resolved elsewhere: address in the module's file, and the module's build id.
+    #[test]
+    fn places_without_lines() {
+        let mut symbolizer = Symbolizer::new();
+        let module = sys::modules()
+            .into_iter()
+            .find(|module| module.path.contains("libc.so"))
+            .unwrap();
+        let code = module.segments.iter().find(|segment| segment.executable);
+        let address = code.unwrap().range.start + 0x100;
+        let frame = symbolizer.stack(&[address]).remove(0);
+        assert!(frame.module.contains("libc.so") && frame.line.is_none());
+        let offset = format!("{:#x}", address - module.bias);
+        assert_eq!(frame.address.as_ref(), Some(&offset));
+        let id = frame.build_id.unwrap();
+        assert!(
+            id.len() >= 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{id}"
+        );
     }
 
     /// However deep the recursion, an event stays small.

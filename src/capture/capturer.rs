@@ -98,7 +98,7 @@ impl Capturer {
             let registers = Registers {
                 pc: call.pc,
                 sp: call.sp,
-                bp: None,
+                ..Registers::default()
             };
             let Some(copy) = copy_blocked(registers, stack) else {
                 return Captured::none("blocked on a stack of its own or one that cannot be read");

@@ -4,6 +4,7 @@
 //! thread is asked by one signal and copies its own stack. Both copies are unwound here, offline, from `.eh_frame`:
 //! no frame pointers needed, nothing unwound in signal context. `sys/` holds everything unsafe.
 
+mod build_id;
 mod call_target;
 mod capturer;
 mod memory;
@@ -12,4 +13,5 @@ mod prologue;
 pub(crate) mod sys;
 mod unwind;
 
+pub(crate) use build_id::build_id;
 pub(crate) use capturer::{Captured, Capturer};

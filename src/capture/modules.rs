@@ -1,8 +1,8 @@
 //! The loaded modules as unwinding and symbolising need them.
 //!
 //! Tables come from the mapped memory that the loader names, so no file is opened: this works with deleted binaries,
-//! in containers and under seccomp. The executable's tables are used in place (it is never unmapped), other modules'
-//! are copied, because a plug-in may be unloaded while its stack is looked at.
+//! in containers and under seccomp. The executable's tables are used in place where nobody can write to them (it is never
+//! unmapped), other modules' are copied, because a plug-in may be unloaded while its stack is looked at.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -34,13 +34,13 @@ impl LoadedModule {
         let start = raw
             .segments
             .iter()
-            .map(|(segment, _)| segment.start)
+            .map(|segment| segment.range.start)
             .min()
             .unwrap_or(0);
         let end = raw
             .segments
             .iter()
-            .map(|(segment, _)| segment.end)
+            .map(|segment| segment.range.end)
             .max()
             .unwrap_or(0);
         let range = start..end;
@@ -54,7 +54,7 @@ impl LoadedModule {
         self.raw
             .segments
             .iter()
-            .any(|(segment, executable)| *executable && segment.contains(&address))
+            .any(|segment| segment.executable && segment.range.contains(&address))
     }
 
     /// Start of the function that holds `address`, from the sorted table in `.eh_frame_hdr`.
@@ -70,8 +70,8 @@ fn unwind_module(raw: &RawModule, range: &Range<u64>, header: &Bytes) -> Option<
     let segment = raw
         .segments
         .iter()
-        .find(|(segment, _)| segment.contains(&frames_start))?;
-    let frames_range = frames_start..segment.0.end;
+        .find(|segment| segment.range.contains(&frames_start))?;
+    let frames_range = frames_start..segment.range.end;
     let relative =
         |range: &Range<u64>| range.start.wrapping_sub(raw.bias)..range.end.wrapping_sub(raw.bias);
     let sections = ExplicitModuleSectionInfo {

@@ -279,8 +279,8 @@ mod tests {
             .modules
             .iter()
             .flat_map(|module| module.raw.segments.iter())
-            .filter(|(_, code)| *code)
-            .map(|(range, _)| range.start)
+            .filter(|segment| segment.executable)
+            .map(|segment| segment.range.start)
             .collect();
         let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
         let mut next = move || {
@@ -307,6 +307,7 @@ mod tests {
                 pc: code(next()),
                 sp,
                 bp,
+                ..Registers::default()
             };
             let copy = StackCopy {
                 registers,

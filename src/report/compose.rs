@@ -25,9 +25,10 @@ pub(crate) fn is_announced(stack: &[Frame]) -> bool {
 }
 
 /// Whether a whole stack shows that the thread is in no runtime at all: a worker's thread that has gone on to other
-/// things, which counters alone cannot tell.
+/// things, which counters alone cannot tell. A stripped program, whose Rust functions have no names, shows nothing.
 pub(crate) fn is_elsewhere(stack: &[Frame], complete: bool) -> bool {
-    complete && !stack.is_empty() && !stack.iter().any(is_runtime)
+    let is_rust = |frame: &Frame| frame.function.contains("::");
+    complete && stack.iter().any(is_rust) && !stack.iter().any(is_runtime)
 }
 
 /// The event of an observation.
@@ -267,6 +268,24 @@ mod tests {
             stack_complete: line.is_some(),
             ..recorded::stall(1, Phase::Again)
         }
+    }
+
+    /// A stack without a runtime shows that the thread is elsewhere, but only if it is whole and has names.
+    #[test]
+    fn elsewhere_needs_names() {
+        let stack = |functions: &[&str]| -> Vec<Frame> {
+            let frame = |function: &&str| Frame {
+                function: (*function).to_owned(),
+                ..Frame::default()
+            };
+            functions.iter().map(frame).collect()
+        };
+        let named = stack(&["read", "app::main", "libc.so.6+0x271ca"]);
+        assert!(is_elsewhere(&named, true) && !is_elsewhere(&named, false));
+        let stripped = stack(&["read", "app+0x1234", "libc.so.6+0x271ca"]);
+        assert!(!is_elsewhere(&stripped, true));
+        let inside = stack(&["read", "app::task", "tokio::runtime::task::core::poll"]);
+        assert!(!is_elsewhere(&inside, true));
     }
 
     /// A report of a thread that is just waking up keeps the proven cause, its own times, and says so once.

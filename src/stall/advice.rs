@@ -61,10 +61,7 @@ mod tests {
     fn rule(verdict: Verdict, functions: &[&str]) -> Option<String> {
         let frame = |function: &&str| Frame {
             function: (*function).to_owned(),
-            file: None,
-            line: None,
-            inlined: false,
-            module: String::new(),
+            ..Frame::default()
         };
         let stack: Vec<Frame> = functions.iter().map(frame).collect();
         advise(verdict, &stack).map(|advice| advice.rule)

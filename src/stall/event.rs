@@ -70,7 +70,7 @@ pub struct SourceLine {
 }
 
 /// One frame of the stack, innermost first; inlined functions have frames of their own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// Demangled name, or the module and offset when there is no symbol.
     pub function: String,
@@ -82,6 +82,12 @@ pub struct Frame {
     pub inlined: bool,
     /// File name of the module.
     pub module: String,
+    /// Address inside the module's file, as `0x` and hex digits, when there is no source line: what `addr2line` takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Build id of the module in hex digits, when there is no source line: which debug file belongs to the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
 }
 
 /// What one other thread was doing when a lock wait was reported.

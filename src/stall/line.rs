@@ -111,8 +111,8 @@ mod tests {
             function: function.to_owned(),
             file: Some(file.to_owned()),
             line: Some(7),
-            inlined: false,
             module: "app".to_owned(),
+            ..Frame::default()
         }
     }
 

@@ -52,10 +52,7 @@ mod tests {
             .iter()
             .map(|function| Frame {
                 function: (*function).to_owned(),
-                file: None,
-                line: None,
-                inlined: false,
-                module: String::new(),
+                ..Frame::default()
             })
             .collect()
     }

@@ -8,6 +8,8 @@ mod flavours;
 #[cfg(test)]
 mod stalls;
 #[cfg(test)]
+mod stripped;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod waits;

@@ -30,14 +30,18 @@ const COPYING: u64 = 2;
 const DONE: u64 = 3;
 
 /// Registers of a stopped or interrupted thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Registers {
     /// Program counter.
     pub(crate) pc: u64,
     /// Stack pointer.
     pub(crate) sp: u64,
-    /// Frame pointer register, when it is known.
+    /// Frame pointer register (`rbp`, `x29`), when it is known.
     pub(crate) bp: Option<u64>,
+    /// Link register (`x30`), when it is known; x86-64 has none.
+    pub(crate) lr: Option<u64>,
+    /// The register that holds a system call's result (`rax`, `x0`), when it is known.
+    pub(crate) result: Option<u64>,
 }
 
 /// Registers and the live part of a stack.
@@ -66,6 +70,8 @@ pub(crate) struct CopyRequest {
     pc: AtomicU64,
     sp: AtomicU64,
     bp: AtomicU64,
+    lr: AtomicU64,
+    result: AtomicU64,
     len: AtomicU64,
     buffer: Buffer,
 }
@@ -80,6 +86,8 @@ impl CopyRequest {
             pc: AtomicU64::new(0),
             sp: AtomicU64::new(0),
             bp: AtomicU64::new(0),
+            lr: AtomicU64::new(0),
+            result: AtomicU64::new(0),
             len: AtomicU64::new(0),
             buffer: Buffer(UnsafeCell::new([0; COPY_BYTES_MAX])),
         }
@@ -145,6 +153,9 @@ impl CopyRequest {
         self.pc.store(registers.pc, Ordering::Relaxed);
         self.sp.store(registers.sp, Ordering::Relaxed);
         self.bp.store(registers.bp.unwrap_or(0), Ordering::Relaxed);
+        self.lr.store(registers.lr.unwrap_or(0), Ordering::Relaxed);
+        self.result
+            .store(registers.result.unwrap_or(0), Ordering::Relaxed);
         self.len.store(live, Ordering::Relaxed);
         // Release: the watchdog's acquire in `take` must see the bytes.
         self.word
@@ -171,6 +182,8 @@ impl CopyRequest {
             pc: self.pc.load(Ordering::Relaxed),
             sp: self.sp.load(Ordering::Relaxed),
             bp: Some(self.bp.load(Ordering::Relaxed)),
+            lr: Some(self.lr.load(Ordering::Relaxed)),
+            result: Some(self.result.load(Ordering::Relaxed)),
         };
         Some(StackCopy {
             registers,
@@ -209,6 +222,7 @@ mod tests {
                     pc: 7,
                     sp,
                     bp: Some(9),
+                    ..Registers::default()
                 },
             )
         };

@@ -8,21 +8,35 @@
     reason = "this room exists to hold it; every block argues its safety where it stands"
 )]
 
+use std::ops::Range;
+
 mod atomic_static;
 #[cfg_attr(
     all(
         not(test),
-        not(all(target_os = "linux", target_arch = "x86_64", not(pollscope_no_capture)))
+        not(all(
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64"),
+            not(pollscope_no_capture)
+        ))
     ),
     expect(dead_code, reason = "only a platform with signals hands stacks over")
 )]
 mod copy_request;
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(pollscope_no_capture)))]
-#[path = "linux_x86_64.rs"]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(pollscope_no_capture)
+))]
+#[path = "linux/mod.rs"]
 mod imp;
 
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(pollscope_no_capture))))]
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(pollscope_no_capture)
+)))]
 #[path = "unsupported.rs"]
 mod imp;
 
@@ -40,10 +54,25 @@ pub(crate) struct RawModule {
     pub(crate) path: String,
     /// What must be added to the file's addresses to get this process's.
     pub(crate) bias: u64,
-    /// Loaded segments as address ranges of this process, with whether they are executable.
-    pub(crate) segments: Vec<(std::ops::Range<u64>, bool)>,
+    /// Loaded segments.
+    pub(crate) segments: Vec<Segment>,
     /// Where `.eh_frame_hdr` lies in this process.
-    pub(crate) eh_frame_hdr: Option<std::ops::Range<u64>>,
+    pub(crate) eh_frame_hdr: Option<Range<u64>>,
+    /// Where the module's notes lie in this process; one of them is its build id.
+    pub(crate) notes: Vec<Range<u64>>,
     /// Bytes of thread-local storage that the module asks for, rounded up to their alignment.
     pub(crate) tls_bytes: u64,
+    /// Their alignment.
+    pub(crate) tls_align: u64,
+}
+
+/// A piece of a module's file that is mapped into this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Addresses of this process.
+    pub(crate) range: Range<u64>,
+    /// Whether it holds code.
+    pub(crate) executable: bool,
+    /// Whether the program may write to it.
+    pub(crate) writable: bool,
 }

@@ -1,0 +1,24 @@
+//! Linux: signals, memory of this process, threads, loaded modules.
+//!
+//! Everything here works for an ordinary user on threads of its own process. What the kernel refuses (seccomp, an
+//! undumpable process) comes back as `None` or `false` and degrades the report, never the service. What depends on the
+//! CPU is one file an architecture.
+
+mod memory;
+mod modules;
+mod signal;
+mod thread;
+
+#[cfg(target_arch = "aarch64")]
+#[path = "aarch64.rs"]
+mod cpu;
+
+#[cfg(target_arch = "x86_64")]
+#[path = "x86_64.rs"]
+mod cpu;
+
+pub(crate) use cpu::thread_pointer;
+pub(crate) use memory::{read_memory, static_memory};
+pub(crate) use modules::modules;
+pub(crate) use signal::CaptureSignal;
+pub(crate) use thread::{current_tid, peer_of, thread_cpu_time, thread_stack};
