@@ -103,6 +103,22 @@ pub static UNWATCHED_THREADS: Metric = Metric::counter(
     "More than 1024 runtime threads at once; stalls of the rest are not seen.",
 );
 
+/// Tasks with a record.
+pub static WATCHED_TASKS: Metric = Metric::gauge(
+    "pollscope_watched_tasks",
+    &["runtime", "state"],
+    "Live tasks of `pollscope::spawn` by what they do: `never-polled`, `polling`, `ready`, `waiting`.",
+    "`ready` and `never-polled`: tasks wait for a worker, too few or stalled; `waiting` without an end: a task leak.",
+);
+
+/// Tasks without one.
+pub static UNLISTED_TASKS: Metric = Metric::counter(
+    "pollscope_unlisted_tasks_total",
+    &[],
+    "Tasks of `pollscope::spawn` that were not listed because 65,536 were alive.",
+    "Stalls of these tasks are seen as ever; what needs the list (lost wakers, tasks that never run) is not.",
+);
+
 /// Workers.
 pub static WORKERS: Metric = Metric::gauge(
     "tokio_workers",
@@ -210,6 +226,8 @@ pub static TOOLKIT: Table = &[
     &WATCHDOG_CPU,
     &WATCHDOG_LOOKS,
     &UNWATCHED_THREADS,
+    &WATCHED_TASKS,
+    &UNLISTED_TASKS,
     &WORKERS,
     &WORKER_BUSY,
     &WORKER_PARKS,

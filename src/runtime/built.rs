@@ -12,7 +12,9 @@ use tokio::task::JoinHandle;
 
 use super::driving::Driving;
 use super::registry::Registration;
-use super::spawn::{Site, watched};
+use super::root::{Root, watched};
+use super::spawn::WatchedTask;
+use super::task_id::number_of;
 
 /// A watched Tokio runtime.
 #[derive(Debug)]
@@ -41,10 +43,10 @@ impl Runtime {
         if self.handle().runtime_flavor() == RuntimeFlavor::CurrentThread {
             let _driving = Driving::begin(number);
             self.runtime
-                .block_on(watched(future, here, Site::Root(number)))
+                .block_on(watched(future, here, Root::Worker(number)))
         } else {
             self.runtime
-                .block_on(watched(future, here, Site::LoneRoot(number)))
+                .block_on(watched(future, here, Root::Lone(number)))
         }
     }
 
@@ -55,8 +57,10 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.runtime
-            .spawn(watched(future, Location::caller(), Site::Task))
+        let (task, record) = WatchedTask::new(future, Location::caller(), self.registration.number);
+        let handle = self.runtime.spawn(task);
+        record.has_id(number_of(&handle.id()));
+        handle
     }
 
     /// Tokio's handle to the runtime.

@@ -78,6 +78,17 @@ const _: () = assert!(
     "a slot is two cache lines, no more"
 );
 
+/// How a task's poll began, which says how it must end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Entry {
+    /// As the thread's only poll.
+    Own,
+    /// A hook, or nobody for want of a slot, tells of it.
+    Told,
+    /// Inside the poll of another task: its id and spawn location.
+    Inside(u64, &'static Location<'static>),
+}
+
 /// What the watchdog reads from a slot in one look.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SlotView {
@@ -142,13 +153,56 @@ impl Slot {
     /// The hot path's first half. Plain stores: a slot has one writer, its thread.
     #[inline]
     fn enter(&self, runtime: u32, task_id: u64, spawned_at: &'static Location<'static>) {
-        let seq = self.seq.load(Ordering::Relaxed);
-        if seq % 2 == 1 {
-            // A poll inside a poll (`block_in_place` with `block_on`, a wrapped task under hooks): the outer one counts.
+        if self.is_in_poll() {
+            // A poll inside a poll (`block_in_place` with `block_on`): the outer one counts.
             self.nested
                 .store(self.nested.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
             return;
         }
+        self.begin(runtime, task_id, spawned_at);
+    }
+
+    /// As [`Slot::enter`] for a task that can remember what to go back to: inside the poll of another one, such as the
+    /// driver of a `LocalSet`, it counts as a poll of its own.
+    #[inline]
+    fn enter_task(&self, task_id: u64, spawned_at: &'static Location<'static>) -> Entry {
+        if !self.is_in_poll() {
+            self.begin(ANY_RUNTIME, task_id, spawned_at);
+            return Entry::Own;
+        }
+        let outer = self.task_id.load(Ordering::Relaxed);
+        if outer == task_id {
+            // A hook has told of this very poll.
+            return Entry::Told;
+        }
+        let Some(outer_at) = self.spawned_at.load() else {
+            return Entry::Told;
+        };
+        self.end();
+        self.begin(ANY_RUNTIME, task_id, spawned_at);
+        Entry::Inside(outer, outer_at)
+    }
+
+    #[inline]
+    fn leave_task(&self, entry: Entry) {
+        match entry {
+            Entry::Own => self.end(),
+            Entry::Told => (),
+            Entry::Inside(outer, outer_at) => {
+                self.end();
+                self.begin(ANY_RUNTIME, outer, outer_at);
+            }
+        }
+    }
+
+    #[inline]
+    fn is_in_poll(&self) -> bool {
+        !self.seq.load(Ordering::Relaxed).is_multiple_of(2)
+    }
+
+    #[inline]
+    fn begin(&self, runtime: u32, task_id: u64, spawned_at: &'static Location<'static>) {
+        let seq = self.seq.load(Ordering::Relaxed);
         self.task_id.store(task_id, Ordering::Relaxed);
         self.spawned_at.store(spawned_at);
         if runtime != ANY_RUNTIME {
@@ -166,10 +220,14 @@ impl Slot {
             self.nested.store(nested - 1, Ordering::Relaxed);
             return;
         }
-        let seq = self.seq.load(Ordering::Relaxed);
-        if seq.is_multiple_of(2) {
-            return;
+        if self.is_in_poll() {
+            self.end();
         }
+    }
+
+    #[inline]
+    fn end(&self) {
+        let seq = self.seq.load(Ordering::Relaxed);
         self.seq.store(seq + 1, Ordering::Release);
         if self.flagged_seq.load(Ordering::Relaxed) != 0 {
             self.stamp_end(seq);
@@ -311,11 +369,40 @@ pub(crate) fn leave() {
     }
 }
 
+/// A poll of a task of `pollscope::spawn` begins on this thread.
+#[inline]
+pub(crate) fn enter_task(task_id: u64, spawned_at: &'static Location<'static>) -> Entry {
+    match current_or_claim(ANY_RUNTIME) {
+        Some(slot) => slot.enter_task(task_id, spawned_at),
+        None => Entry::Told,
+    }
+}
+
+/// It ends.
+#[inline]
+pub(crate) fn leave_task(entry: Entry) {
+    if let Some(slot) = CURRENT.with(Cell::get) {
+        slot.leave_task(entry);
+    }
+}
+
 /// Whether this thread is inside a watched poll.
 pub(crate) fn in_poll() -> bool {
-    CURRENT
-        .with(Cell::get)
-        .is_some_and(|slot| !slot.seq.load(Ordering::Relaxed).is_multiple_of(2))
+    CURRENT.with(Cell::get).is_some_and(Slot::is_in_poll)
+}
+
+/// Whether this thread polls that task.
+#[inline]
+pub(crate) fn polls_task(task_id: u64) -> bool {
+    let polls = |slot: &Slot| slot.is_in_poll() && slot.task_id.load(Ordering::Relaxed) == task_id;
+    CURRENT.with(Cell::get).is_some_and(polls)
+}
+
+/// The runtime that this thread works for.
+#[inline]
+pub(crate) fn current_runtime() -> u32 {
+    let of_slot = |slot: &Slot| slot.runtime.load(Ordering::Relaxed);
+    CURRENT.with(Cell::get).map_or_else(|| HOME.get(), of_slot)
 }
 
 /// This worker goes idle.

@@ -1,12 +1,16 @@
 //! Runtimes as they are now: for `/runtime`, for the metrics, for `/readyz`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::records;
 use super::registry::{Runtimes, WatchedRuntime};
 use super::slots::{self, NO_WORKER, Slot, SlotView};
 use super::status::{RuntimeStatus, WorkerState, WorkerStatus};
+use super::task_record::TaskState;
 use crate::metrics::Samples;
 use crate::metrics::catalogue as table;
+use crate::report::to_f64;
 
 /// The status of every watched runtime.
 pub(crate) fn survey(runtimes: &Runtimes) -> Vec<RuntimeStatus> {
@@ -108,6 +112,7 @@ fn spawned_at(view: &SlotView) -> Option<String> {
 
 /// The runtimes' metrics for a scrape.
 pub(crate) fn sample(runtimes: &Runtimes, samples: &mut Samples) {
+    sample_tasks(runtimes, samples);
     for (_, runtime) in runtimes.all() {
         let (name, metrics) = (runtime.name.as_str(), &runtime.metrics);
         samples.set(&table::WORKERS, &[name], metrics.num_workers() as f64);
@@ -132,4 +137,18 @@ pub(crate) fn sample(runtimes: &Runtimes, samples: &mut Samples) {
             );
         }
     }
+}
+
+fn sample_tasks(runtimes: &Runtimes, samples: &mut Samples) {
+    let mut counts: BTreeMap<(u32, TaskState), u64> = BTreeMap::new();
+    records::visit(|task| *counts.entry((task.runtime, task.state)).or_default() += 1);
+    for (number, runtime) in runtimes.all() {
+        for state in TaskState::ALL {
+            let count = counts.get(&(number, state)).copied().unwrap_or(0);
+            let labels = [runtime.name.as_str(), state.name()];
+            samples.set(&table::WATCHED_TASKS, &labels, to_f64(count));
+        }
+    }
+    let unlisted = to_f64(records::unlisted());
+    samples.set(&table::UNLISTED_TASKS, &[], unlisted);
 }

@@ -13,6 +13,7 @@ use crate::capture::sys;
 use crate::procfs::ThreadFiles;
 use crate::report::Message;
 use crate::runtime::BELL;
+use crate::runtime::coarse_clock;
 use crate::runtime::slots::{self, Slot};
 
 /// Pause between two calls of metrics upkeep while there is work; the recorder keeps raw samples until then.
@@ -85,6 +86,7 @@ impl Loop {
             if !self.watch.has_open_stalls() && is_idle() {
                 // No hook rings for an attached runtime, so it is looked at now and then.
                 let limit = self.watch.has_attached().then_some(pace::QUIET_PAUSE);
+                coarse_clock::pause();
                 BELL.sleep_while(limit, is_idle);
                 let now = slots::monotonic();
                 self.watch.idle_until(now);
@@ -95,6 +97,7 @@ impl Loop {
                 && !self.watch.has_open_stalls();
             if quiet {
                 // A thread that never parks keeps the timer on, but the others still ring.
+                coarse_clock::pause();
                 BELL.sleep_while(Some(pace::QUIET_PAUSE), || !stop.load(Ordering::Acquire));
             } else {
                 let lateness = sleep_and_tell(pause, &own);
@@ -104,6 +107,7 @@ impl Loop {
             self.watch.look(now);
             self.upkeep(now);
         }
+        coarse_clock::pause();
     }
 
     fn account(&mut self, lateness: Lateness, own: &ThreadFiles) {

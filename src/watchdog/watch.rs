@@ -15,6 +15,7 @@ use crate::config::{Config, SignalPolicy};
 use crate::procfs::{Environment, census};
 use crate::report::Message;
 use crate::runtime::attach::{self, Probes};
+use crate::runtime::coarse_clock;
 use crate::runtime::slots::{self, NO_WORKER, SlotView};
 use crate::runtime::{Runtimes, Tier};
 use crate::stall::{Bucket, Confidence, Judgement, Look, Phase, Span, Step, Verdict, judge};
@@ -102,6 +103,7 @@ impl Watch {
     /// Looks at every worker.
     pub(crate) fn look(&mut self, now: Duration) {
         self.stats.looks.fetch_add(1, Ordering::Relaxed);
+        coarse_clock::publish(now);
         self.tell_late_closes();
         let mut alive = Vec::with_capacity(self.workers.len());
         for (index, slot) in slots::claimed_slots().iter().enumerate() {
