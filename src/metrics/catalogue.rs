@@ -74,7 +74,7 @@ pub static CAPTURES: Metric = Metric::counter(
 pub static WATCHDOG_LATE: Metric = Metric::counter(
     "pollscope_watchdog_late_total",
     &["cause"],
-    "Times the watchdog woke at least 20 ms late: `crowded` machine or `frozen` process.",
+    "Times the watchdog woke at least 20 ms late: `crowded` machine, `throttled` by the CPU quota, `frozen` process, `suspended` machine.",
     "The machine has too little CPU, or pauses; stalls of that time are the machine's doing.",
 );
 

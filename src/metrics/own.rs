@@ -22,8 +22,14 @@ pub(crate) fn sample_watchdog(stats: &Stats, samples: &mut Samples) {
     ] {
         samples.set(&table::CAPTURES, &[outcome], count(counter));
     }
-    samples.set(&table::WATCHDOG_LATE, &["crowded"], count(&stats.crowded));
-    samples.set(&table::WATCHDOG_LATE, &["frozen"], count(&stats.frozen));
+    for (cause, counter) in [
+        ("crowded", &stats.crowded),
+        ("throttled", &stats.throttled),
+        ("frozen", &stats.frozen),
+        ("suspended", &stats.suspended),
+    ] {
+        samples.set(&table::WATCHDOG_LATE, &[cause], count(counter));
+    }
     samples.set(
         &table::REPORTS_DROPPED,
         &["reporter"],

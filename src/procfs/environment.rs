@@ -1,21 +1,38 @@
-//! What the machine did to the process meanwhile: quota throttling of its cgroup.
+//! What the machine did to the process meanwhile: quota, CPU pressure, stolen time, suspends.
 //!
-//! Pure parsers and one thin reader with a kept descriptor. Read only when a poll is suspected: a healthy service never
-//! pays for it. Format: the kernel's cgroup
-//! documentation (`cpu.stat`, versions 1 and 2).
+//! A thin reader with kept descriptors. Read only when a poll is suspected or the watchdog was late: a healthy service
+//! never pays for it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Bytes read of `cpu.stat`, which has about ten short lines.
+use super::cgroup::{self, Throttling};
+use super::machine;
+use super::parse;
+use crate::capture::sys;
+
+/// Bytes read of each file: `cpu.stat` has about ten short lines, of `/proc/stat` only the first line is used.
 const TEXT_BYTES_MAX: usize = 1024;
 
-/// Running totals, for differences.
+/// What a read of `/proc/stat` may cost: on a machine with hundreds of CPUs the kernel adds up every interrupt line for
+/// it, and that is not worth knowing the stolen time.
+const STEAL_COST_MAX: Duration = Duration::from_micros(200);
+const STEAL_TRIALS: usize = 3;
+
+/// Running totals, for differences. Each is `None` where the kernel does not tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct EnvironmentUse {
-    /// Time that the cgroup's quota kept runnable threads off the CPUs.
+    /// Time that the cgroup's quota kept ready threads off the CPUs.
     pub(crate) throttled: Option<Duration>,
+    /// Periods of the quota in which it did.
+    pub(crate) throttled_periods: Option<u64>,
+    /// Time in which some task of the machine waited for a CPU.
+    pub(crate) pressure: Option<Duration>,
+    /// Time of all CPUs that the hypervisor gave to others.
+    pub(crate) steal: Option<Duration>,
+    /// CPU time of the whole process.
+    pub(crate) process_cpu: Option<Duration>,
 }
 
 impl EnvironmentUse {
@@ -25,37 +42,95 @@ impl EnvironmentUse {
             |now: Option<Duration>, base: Option<Duration>| Some(now?.saturating_sub(base?));
         Self {
             throttled: difference(self.throttled, base.throttled),
+            throttled_periods: self
+                .throttled_periods
+                .zip(base.throttled_periods)
+                .map(|(now, base)| now.saturating_sub(base)),
+            pressure: difference(self.pressure, base.pressure),
+            steal: difference(self.steal, base.steal),
+            process_cpu: difference(self.process_cpu, base.process_cpu),
         }
     }
 }
 
-/// The kept descriptor.
+/// The kept descriptors.
 #[derive(Debug)]
 pub(crate) struct Environment {
     cpu_stat: Option<File>,
+    pressure: Option<File>,
+    stat: Option<File>,
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "procfs, on the watchdog's own thread or once before it starts"
+)]
 impl Environment {
-    /// Opens `cpu.stat` where there is one.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "procfs, once, on the watchdog's own thread"
-    )]
+    /// Opens what there is.
     pub(crate) fn open() -> Self {
         let cgroup = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         Self {
-            cpu_stat: cpu_stat_paths(&cgroup)
+            cpu_stat: cgroup::cpu_stat_paths(&cgroup)
                 .iter()
                 .find_map(|path| File::open(path).ok()),
+            pressure: File::open("/proc/pressure/cpu").ok(),
+            stat: File::open("/proc/stat").ok().filter(is_cheap),
         }
     }
 
-    /// The totals now. One read, a few microseconds.
+    /// The totals now. Three reads, about 20 µs, most of it for `/proc/stat`.
     pub(crate) fn usage(&self) -> EnvironmentUse {
+        let throttling = self.throttling();
         EnvironmentUse {
-            throttled: text(self.cpu_stat.as_ref()).and_then(|text| throttled(&text)),
+            throttled: throttling.map(|throttling| throttling.time),
+            throttled_periods: throttling.map(|throttling| throttling.periods),
+            pressure: text(self.pressure.as_ref()).and_then(|text| machine::pressure(&text)),
+            steal: self.steal(),
+            process_cpu: process_cpu_time(),
         }
     }
+
+    /// Time throttled so far. One read.
+    pub(crate) fn throttled(&self) -> Option<Duration> {
+        Some(self.throttling()?.time)
+    }
+
+    /// Time stolen so far. One read.
+    pub(crate) fn steal(&self) -> Option<Duration> {
+        text(self.stat.as_ref()).and_then(|text| machine::steal(&text))
+    }
+
+    fn throttling(&self) -> Option<Throttling> {
+        text(self.cpu_stat.as_ref()).and_then(|text| cgroup::throttling(&text))
+    }
+}
+
+/// Time that the machine was suspended since its boot. Under a microsecond.
+pub(crate) fn suspended_time() -> Option<Duration> {
+    sys::suspended_time()
+}
+
+/// CPU time of the whole process. Under a microsecond.
+pub(crate) fn process_cpu_time() -> Option<Duration> {
+    sys::process_cpu_time()
+}
+
+/// The process that traces this one, such as a debugger; `None` without one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "procfs, on the watchdog's own thread"
+)]
+pub(crate) fn tracer() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    parse::tracer(&status).filter(|tracer| *tracer != 0)
+}
+
+fn is_cheap(stat: &File) -> bool {
+    // The best of a few: one may have lost its CPU meanwhile.
+    (0..STEAL_TRIALS).any(|_| {
+        let began = Instant::now();
+        text(Some(stat)).is_some() && began.elapsed() < STEAL_COST_MAX
+    })
 }
 
 fn text(file: Option<&File>) -> Option<String> {
@@ -64,87 +139,45 @@ fn text(file: Option<&File>) -> Option<String> {
     Some(String::from_utf8_lossy(bytes.get(..len)?).into_owned())
 }
 
-/// Where `cpu.stat` of this process's cgroup may be: version 2, version 1, and as containers show their own root.
-fn cpu_stat_paths(cgroup: &str) -> Vec<String> {
-    let mut paths = Vec::new();
-    for line in cgroup.lines() {
-        let mut fields = line.splitn(3, ':');
-        let (Some(_), Some(controllers), Some(path)) =
-            (fields.next(), fields.next(), fields.next())
-        else {
-            continue;
-        };
-        let path = path.trim_end_matches('/');
-        if controllers.is_empty() {
-            paths.push(format!("/sys/fs/cgroup{path}/cpu.stat"));
-        } else if controllers.split(',').any(|controller| controller == "cpu") {
-            paths.push(format!("/sys/fs/cgroup/{controllers}{path}/cpu.stat"));
-            paths.push(format!("/sys/fs/cgroup/{controllers}/cpu.stat"));
-        }
-    }
-    paths.push("/sys/fs/cgroup/cpu.stat".to_owned());
-    paths
-}
-
-/// The throttled time in `cpu.stat`: microseconds in version 2, nanoseconds in version 1.
-fn throttled(text: &str) -> Option<Duration> {
-    let value = |name: &str| {
-        text.lines().find_map(|line| {
-            line.strip_prefix(name)?
-                .strip_prefix(' ')?
-                .trim()
-                .parse::<u64>()
-                .ok()
-        })
-    };
-    value("throttled_usec")
-        .map(Duration::from_micros)
-        .or_else(|| value("throttled_time").map(Duration::from_nanos))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Both versions of `cpu.stat`, and texts without the value.
+    /// Differences are taken value by value; what was not known at both ends stays unknown, and nothing runs backwards.
     #[test]
-    fn reads_throttled_time() {
-        for (text, expected) in [
-            (
-                "usage_usec 5\nnr_throttled 3\nthrottled_usec 1500\n",
-                Some(Duration::from_micros(1500)),
-            ),
-            (
-                "nr_periods 1\nnr_throttled 1\nthrottled_time 2000\n",
-                Some(Duration::from_micros(2)),
-            ),
-            ("usage_usec 5\n", None),
-            ("throttled_usec x\n", None),
-            ("throttled_usecs 7\n", None),
-            ("", None),
-        ] {
-            assert_eq!(throttled(text), expected, "{text:?}");
-        }
+    fn differences() {
+        let ms = Duration::from_millis;
+        let base = EnvironmentUse {
+            throttled: Some(ms(5)),
+            throttled_periods: None,
+            pressure: Some(ms(9)),
+            steal: Some(ms(1)),
+            process_cpu: Some(ms(100)),
+        };
+        let now = EnvironmentUse {
+            throttled: Some(ms(7)),
+            throttled_periods: Some(4),
+            pressure: Some(ms(8)),
+            steal: None,
+            process_cpu: Some(ms(150)),
+        };
+        let expected = EnvironmentUse {
+            throttled: Some(ms(2)),
+            throttled_periods: None,
+            pressure: Some(ms(0)),
+            steal: None,
+            process_cpu: Some(ms(50)),
+        };
+        assert_eq!(now.since(base), expected);
     }
 
-    /// Version 2 names one path, version 1 the controller's; a container's own root comes last.
+    /// The totals of this machine can be asked twice and do not run backwards.
     #[test]
-    fn finds_the_cgroup() {
-        assert_eq!(
-            cpu_stat_paths("0::/system.slice/app.service\n"),
-            [
-                "/sys/fs/cgroup/system.slice/app.service/cpu.stat",
-                "/sys/fs/cgroup/cpu.stat"
-            ]
-        );
-        assert_eq!(
-            cpu_stat_paths("5:cpu,cpuacct:/docker/ab\n4:memory:/docker/ab\n"),
-            [
-                "/sys/fs/cgroup/cpu,cpuacct/docker/ab/cpu.stat",
-                "/sys/fs/cgroup/cpu,cpuacct/cpu.stat",
-                "/sys/fs/cgroup/cpu.stat"
-            ]
-        );
-        assert_eq!(cpu_stat_paths("garbage"), ["/sys/fs/cgroup/cpu.stat"]);
+    fn totals_grow() {
+        let environment = Environment::open();
+        let (first, second) = (environment.usage(), environment.usage());
+        assert!(second.pressure >= first.pressure && second.steal >= first.steal);
+        assert!(suspended_time() >= Some(Duration::ZERO) && process_cpu_time() > None);
+        assert_eq!(tracer(), None, "nobody debugs the tests");
     }
 }

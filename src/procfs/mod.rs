@@ -4,7 +4,10 @@
 //! report says what was missing.
 
 mod census;
+mod cgroup;
+mod descriptor;
 mod environment;
+mod machine;
 mod parse;
 mod process;
 mod socket_address;
@@ -12,9 +15,11 @@ mod syscall_names;
 mod thread;
 mod wait_object;
 
-pub(crate) use census::census;
-pub(crate) use environment::{Environment, EnvironmentUse};
-pub(crate) use parse::SyscallState;
+pub(crate) use census::{census, ready_threads};
+pub(crate) use environment::{
+    Environment, EnvironmentUse, process_cpu_time, suspended_time, tracer,
+};
+pub(crate) use parse::{Switches, SyscallState};
 pub(crate) use process::{ProcessUsage, open_descriptors};
 pub(crate) use syscall_names::syscall_name;
 pub(crate) use thread::ThreadFiles;

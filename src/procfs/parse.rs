@@ -29,6 +29,9 @@ pub(crate) struct BlockedCall {
     pub(crate) pc: u64,
 }
 
+/// Fields looked at after the number: six arguments, two registers, and one more to tell a longer text.
+const SYSCALL_FIELDS_MAX: usize = 9;
+
 /// Parses `/proc/PID/task/TID/syscall`.
 pub(crate) fn syscall(text: &str) -> Option<SyscallState> {
     let mut fields = text.split_ascii_whitespace();
@@ -37,7 +40,10 @@ pub(crate) fn syscall(text: &str) -> Option<SyscallState> {
         return Some(SyscallState::Running);
     }
     let number: i64 = first.parse().ok()?;
-    let rest: Vec<u64> = fields.map(hex).collect::<Option<_>>()?;
+    let rest: Vec<u64> = fields
+        .take(SYSCALL_FIELDS_MAX)
+        .map(hex)
+        .collect::<Option<_>>()?;
     match (number, rest.as_slice()) {
         (-1, [_sp, pc]) => Some(SyscallState::Outside { pc: *pc }),
         (_, [a, b, c, d, e, f, sp, pc]) if number >= 0 => {
@@ -109,6 +115,48 @@ pub(crate) fn schedstat(text: &str) -> Option<Schedule> {
     })
 }
 
+/// How often a thread left its CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Switches {
+    /// Because it waited for something.
+    pub(crate) voluntary: u64,
+    /// Because the kernel gave the CPU to somebody else.
+    pub(crate) involuntary: u64,
+}
+
+/// Parses the context switches in `/proc/PID/task/TID/status`.
+pub(crate) fn switches(text: &str) -> Option<Switches> {
+    Some(Switches {
+        voluntary: status_value(text, "voluntary_ctxt_switches:")?,
+        involuntary: status_value(text, "nonvoluntary_ctxt_switches:")?,
+    })
+}
+
+/// Parses the tracing process in `/proc/PID/status`; 0 when there is none.
+pub(crate) fn tracer(text: &str) -> Option<u64> {
+    status_value(text, "TracerPid:")
+}
+
+fn status_value(text: &str, name: &str) -> Option<u64> {
+    // The thread's own name comes first and has no line breaks, so it cannot pass for another line.
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    value.trim().parse().ok()
+}
+
+/// The open flags in `/proc/PID/fdinfo/FD`, which are octal; proc_pid_fdinfo(5).
+pub(crate) fn open_flags(text: &str) -> Option<u64> {
+    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
+    u64::from_str_radix(flags.trim(), 8).ok()
+}
+
+/// The descriptors that an epoll instance watches, in `/proc/PID/fdinfo/FD`.
+pub(crate) fn watched_descriptors(text: &str) -> impl Iterator<Item = u64> {
+    text.lines().filter_map(|line| {
+        let descriptor = line.strip_prefix("tfd:")?;
+        descriptor.split_ascii_whitespace().next()?.parse().ok()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,5 +219,36 @@ mod tests {
         );
         assert_eq!(schedstat("123"), None);
         assert_eq!(schedstat("a b c"), None);
+    }
+
+    /// Context switches and tracer stand among many other lines; a name cannot forge them.
+    #[test]
+    fn reads_status() {
+        let text = "Name:\tTracerPid: 9\nState:\tS (sleeping)\nTracerPid:\t77\nvoluntary_ctxt_switches:\t28\nnonvoluntary_ctxt_switches:\t4\n";
+        let expected = Switches {
+            voluntary: 28,
+            involuntary: 4,
+        };
+        assert_eq!((switches(text), tracer(text)), (Some(expected), Some(77)));
+        for cut in [
+            "",
+            "voluntary_ctxt_switches:\t28\n",
+            "voluntary_ctxt_switches:\t28\nnonvoluntary_ctxt_sw",
+            "voluntary_ctxt_switches:\tx\nnonvoluntary_ctxt_switches:\t4",
+            "voluntary_ctxt_switches:\t99999999999999999999\nnonvoluntary_ctxt_switches:\t4",
+        ] {
+            assert_eq!(switches(cut), None, "{cut:?}");
+        }
+        assert_eq!((tracer(""), tracer("TracerPid:\t-1")), (None, None));
+    }
+
+    /// Flags are octal; an epoll instance lists what it watches.
+    #[test]
+    fn reads_descriptor_infos() {
+        let socket = "pos:\t0\nflags:\t02004002\nmnt_id:\t9\nino:\t1\n";
+        assert_eq!(open_flags(socket), Some(0o2_004_002));
+        assert_eq!((open_flags("flags:\t9"), open_flags("")), (None, None));
+        let epoll = "pos:\t0\nflags:\t02\ntfd:        5 events:       19 data: 0 pos:0\ntfd:x\ntfd:\t7 events: 1\n";
+        assert_eq!(watched_descriptors(epoll).collect::<Vec<_>>(), [5, 7]);
     }
 }

@@ -1,17 +1,20 @@
 //! What a blocked system call waits for: the file, the peer of the socket, the child, the futex.
 //!
-//! Read from outside while the thread stands still: the descriptor's link in `/proc/self/fd`, the socket's peer, and the
-//! call's own arguments in this process's memory. Nothing here can block: links and peers are kept by the kernel, the
-//! file systems behind them are never asked.
+//! Read from outside while the thread stands still: the call's own arguments in this process's memory, and what its
+//! descriptors stand for.
 
+use super::descriptor::{self, Behind, behind};
 use super::parse::BlockedCall;
-use super::socket_address::{self, Address};
+use super::socket_address;
 use super::syscall_names::syscall_name;
 use crate::capture::sys;
 use crate::stall::{Target, WaitObject};
 
-/// Descriptors of one `poll` that are looked at; a resolver polls one or two.
-const POLLED_MAX: u64 = 8;
+/// Descriptors of one `poll`, `select` or epoll instance that are looked at; a resolver polls one or two.
+const POLLED_MAX: usize = 8;
+
+/// Descriptors that are named in the text.
+const NAMED_MAX: usize = 3;
 
 /// Bytes of a `sockaddr` argument that are read: the largest, of a Unix socket, has 110.
 const ADDRESS_BYTES_MAX: u64 = 128;
@@ -19,8 +22,14 @@ const ADDRESS_BYTES_MAX: u64 = 128;
 /// Bytes of one `struct pollfd`, poll(2).
 const POLLFD_BYTES: usize = 8;
 
-/// Ports of name servers: DNS and DNS over TLS.
-const NAME_SERVER_PORTS: [u16; 2] = [53, 853];
+/// Bytes of one `fd_set`: select(2) knows no descriptor from 1024 on.
+const FD_SET_BYTES: usize = 128;
+
+/// Bytes of a path argument that are read; a longer path is shown cut.
+const PATH_BYTES_MAX: usize = 256;
+
+/// Bytes a page at least: a read that stays inside one is all there or not at all.
+const PAGE_BYTES: u64 = 4096;
 
 /// `fcntl` commands that wait for a lock, fcntl(2): F_SETLKW and F_OFD_SETLKW.
 const LOCK_COMMANDS: [u64; 2] = [7, 38];
@@ -28,20 +37,36 @@ const LOCK_COMMANDS: [u64; 2] = [7, 38];
 /// The object of a call, such as `read of /tmp/data (fd 7)` or `futex 0x55d0c0de`.
 pub(crate) fn wait_object(call: &BlockedCall) -> Option<WaitObject> {
     let name = syscall_name(call.number);
-    let [first, second, third, ..] = call.arguments;
+    let [first, second, third, fourth, ..] = call.arguments;
     match name.as_str() {
         "futex" => Some(object(format!("futex {first:#x}"), None)),
+        "futex_waitv" => Some(object(format!("one of {second} futexes"), None)),
         "wait4" => Some(object(children(first), None)),
         "waitid" => Some(object("a child".to_owned(), None)),
-        "poll" | "ppoll" => Some(polled(&name, first, second)),
-        "select" | "pselect6" if first == 0 => {
-            Some(object("a timeout alone".to_owned(), Some(Target::Timer)))
+        "vfork" | "clone" | "clone3" => Some(object(
+            "a new child process to run its program".to_owned(),
+            None,
+        )),
+        "poll" | "ppoll" => Some(polled(&name, poll_descriptors(first, second), second)),
+        "select" | "pselect6" => {
+            let found = select_descriptors(first, [second, third, fourth]);
+            let count = found.len() as u64;
+            Some(polled(&name, found, count))
+        }
+        "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => {
+            let found = descriptor::watched_by(first);
+            let count = found.len() as u64;
+            (count > 0)
+                .then(|| polled(&name, found, count))
+                .or_else(|| on_descriptor(&name, first))
         }
         "connect" => connecting(first, second, third),
         "fcntl" => on_descriptor(&name, first).map(|known| WaitObject {
             wants_lock: LOCK_COMMANDS.contains(&second),
             ..known
         }),
+        name if takes_path_first(name) => path(name, first),
+        name if takes_path_second(name) => path(name, second),
         name if takes_descriptor(name) => on_descriptor(name, first),
         _ => None,
     }
@@ -68,6 +93,8 @@ fn takes_descriptor(name: &str) -> bool {
         "recvmsg",
         "sendmmsg",
         "recvmmsg",
+        "close",
+        "fstat",
         "flock",
         "fsync",
         "fdatasync",
@@ -76,15 +103,29 @@ fn takes_descriptor(name: &str) -> bool {
         "sync_file_range",
         "syncfs",
         "getdents64",
-        "epoll_wait",
-        "epoll_pwait",
-        "epoll_pwait2",
+        "io_uring_enter",
         "sendfile",
         "copy_file_range",
         "splice",
         "ioctl",
     ];
     NAMES.contains(&name)
+}
+
+/// System calls whose first argument is a path.
+fn takes_path_first(name: &str) -> bool {
+    matches!(
+        name,
+        "open" | "stat" | "truncate" | "rename" | "mkdir" | "rmdir" | "unlink" | "execve"
+    )
+}
+
+/// System calls whose second argument is a path, after a directory's descriptor.
+fn takes_path_second(name: &str) -> bool {
+    matches!(
+        name,
+        "openat" | "newfstatat" | "statx" | "mkdirat" | "unlinkat" | "renameat" | "renameat2"
+    )
 }
 
 fn object(text: String, target: Option<Target>) -> WaitObject {
@@ -96,56 +137,24 @@ fn object(text: String, target: Option<Target>) -> WaitObject {
 }
 
 fn on_descriptor(name: &str, descriptor: u64) -> Option<WaitObject> {
-    let (what, target) = behind(descriptor)?;
-    Some(object(
-        format!("{name} of {what} (fd {descriptor})"),
-        Some(target),
-    ))
+    let found = behind(descriptor)?;
+    let text = format!("{name} of {} ({})", found.what, found.number());
+    Some(object(text, Some(found.target)))
 }
 
-/// What a descriptor stands for, in words and kind.
-fn behind(descriptor: u64) -> Option<(String, Target)> {
-    let link = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()?;
-    let link = link.to_string_lossy().into_owned();
-    let target = kind_of(&link);
-    if target != Target::Socket {
-        return Some((link, target));
-    }
-    let peer = i32::try_from(descriptor)
-        .ok()
-        .and_then(sys::peer_of)
-        .and_then(|bytes| socket_address::address(&bytes));
-    Some(match peer {
-        Some(peer) => (format!("the socket to {}", peer.text), socket_kind(&peer)),
-        None => ("a socket without a peer".to_owned(), Target::Socket),
-    })
-}
-
-/// The kind of thing that a descriptor's link names, proc_pid_fd(5).
-fn kind_of(link: &str) -> Target {
-    if link.starts_with("socket:") {
-        Target::Socket
-    } else if link.starts_with("pipe:")
-        || link.starts_with("/dev/pts/")
-        || link.starts_with("/dev/tty")
-    {
-        Target::Pipe
-    } else if link.starts_with("anon_inode:") {
-        Target::Kernel
-    } else {
-        Target::File
-    }
-}
-
-fn socket_kind(peer: &Address) -> Target {
-    if peer
-        .port
-        .is_some_and(|port| NAME_SERVER_PORTS.contains(&port))
-    {
-        Target::NameServer
-    } else {
-        Target::Socket
-    }
+/// A path argument, read from this process's memory.
+fn path(name: &str, address: u64) -> Option<WaitObject> {
+    let mut bytes = [0; PATH_BYTES_MAX];
+    let to_page_end = PAGE_BYTES - address % PAGE_BYTES;
+    let len = usize::try_from(to_page_end)
+        .unwrap_or(PATH_BYTES_MAX)
+        .min(PATH_BYTES_MAX);
+    let bytes = &mut bytes[..len];
+    sys::read_memory(address, bytes).then_some(())?;
+    let end = bytes.iter().position(|byte| *byte == 0);
+    let text = String::from_utf8_lossy(&bytes[..end.unwrap_or(len)]);
+    let cut = if end.is_some() { "" } else { "…" };
+    (!text.is_empty()).then(|| object(format!("{name} of {text}{cut}"), Some(Target::File)))
 }
 
 /// The address that `connect` was given, read from its argument.
@@ -153,44 +162,102 @@ fn connecting(descriptor: u64, address: u64, len: u64) -> Option<WaitObject> {
     let mut bytes = vec![0; usize::try_from(len.min(ADDRESS_BYTES_MAX)).ok()?];
     sys::read_memory(address, &mut bytes).then_some(())?;
     let peer = socket_address::address(&bytes)?;
+    let target = descriptor::socket_kind(&peer);
+    let socket = Behind {
+        descriptor,
+        what: peer.text,
+        target,
+    };
     Some(object(
-        format!("connect to {} (fd {descriptor})", peer.text),
-        Some(socket_kind(&peer)),
+        format!("connect to {} ({})", socket.what, socket.number()),
+        Some(target),
     ))
 }
 
-fn polled(name: &str, array: u64, count: u64) -> WaitObject {
+/// `count` descriptors that are waited for, of which some are known. The kind is that of the most telling one: what wakes
+/// a poll up beside its socket (a timer, an event counter) is there in every event loop.
+fn polled(name: &str, descriptors: Vec<u64>, count: u64) -> WaitObject {
+    const TELLING: [Target; 6] = [
+        Target::NameServer,
+        Target::Socket,
+        Target::Pipe,
+        Target::Process,
+        Target::File,
+        Target::Timer,
+    ];
     if count == 0 {
         return object("a timeout alone".to_owned(), Some(Target::Timer));
     }
-    let looked_at = count.min(POLLED_MAX);
-    let mut bytes = vec![0; usize::try_from(looked_at).unwrap_or(0) * POLLFD_BYTES];
-    let found: Vec<(String, Target)> = if sys::read_memory(array, &mut bytes) {
-        descriptors(&bytes).filter_map(behind).collect()
-    } else {
-        Vec::new()
+    let rank = |behind: &Behind| {
+        TELLING
+            .iter()
+            .position(|target| *target == behind.target)
+            .unwrap_or(TELLING.len())
     };
-    let Some((what, target)) = found
-        .iter()
-        .find(|(_, target)| *target == Target::NameServer)
-        .or(found.first())
-    else {
+    let mut found: Vec<Behind> = descriptors
+        .into_iter()
+        .take(POLLED_MAX)
+        .filter_map(behind)
+        .collect();
+    found.sort_by_key(rank);
+    let Some(first) = found.first() else {
         return object(format!("{name} of {count} descriptors"), None);
     };
-    let others = count - 1;
+    let named: Vec<String> = found
+        .iter()
+        .take(NAMED_MAX)
+        .map(|behind| format!("{} ({})", behind.what, behind.number()))
+        .collect();
+    let others = count.saturating_sub(named.len() as u64);
+    let named = named.join(", ");
     let text = if others == 0 {
-        format!("{name} of {what}")
+        format!("{name} of {named}")
     } else {
-        format!("{name} of {what} and {others} more")
+        format!("{name} of {named} and {others} more")
     };
-    object(text, Some(*target))
+    object(text, Some(first.target))
+}
+
+/// The descriptors of an array of `struct pollfd` in this process's memory.
+fn poll_descriptors(array: u64, count: u64) -> Vec<u64> {
+    let looked_at = usize::try_from(count).unwrap_or(POLLED_MAX).min(POLLED_MAX);
+    let mut bytes = vec![0; looked_at * POLLFD_BYTES];
+    if !sys::read_memory(array, &mut bytes) {
+        return Vec::new();
+    }
+    in_poll_array(&bytes).collect()
 }
 
 /// The descriptors in an array of `struct pollfd`; negative ones are ignored, as the kernel does.
-fn descriptors(array: &[u8]) -> impl Iterator<Item = u64> {
+fn in_poll_array(array: &[u8]) -> impl Iterator<Item = u64> {
     array.chunks_exact(POLLFD_BYTES).filter_map(|entry| {
         let descriptor = i32::from_ne_bytes(entry.get(..4)?.try_into().ok()?);
         u64::try_from(descriptor).ok()
+    })
+}
+
+/// The descriptors below `limit` in three `fd_set`s of this process's memory; an address of 0 is an empty set.
+fn select_descriptors(limit: u64, sets: [u64; 3]) -> Vec<u64> {
+    let len = usize::try_from(limit)
+        .unwrap_or(usize::MAX)
+        .div_ceil(8)
+        .min(FD_SET_BYTES);
+    let mut all = [0_u8; FD_SET_BYTES];
+    for address in sets.into_iter().filter(|address| *address != 0) {
+        let mut set = [0; FD_SET_BYTES];
+        if sys::read_memory(address, &mut set[..len]) {
+            all.iter_mut().zip(set).for_each(|(all, set)| *all |= set);
+        }
+    }
+    in_fd_set(&all).filter(|found| *found < limit).collect()
+}
+
+/// The numbers whose bits are set, on a little-endian machine.
+fn in_fd_set(set: &[u8]) -> impl Iterator<Item = u64> {
+    set.iter().zip(0_u64..).flat_map(|(byte, index)| {
+        (0..8)
+            .filter(move |bit| byte >> bit & 1 == 1)
+            .map(move |bit| index * 8 + bit)
     })
 }
 
@@ -207,67 +274,77 @@ fn children(argument: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
 
-    /// Links tell pipes, sockets, terminals, kernel objects and files apart.
-    #[test]
-    fn kinds_of_links() {
-        for (link, expected) in [
-            ("pipe:[123]", Target::Pipe),
-            ("socket:[123]", Target::Socket),
-            ("/dev/pts/0", Target::Pipe),
-            ("anon_inode:[eventpoll]", Target::Kernel),
-            ("/var/lib/db/data", Target::File),
-        ] {
-            assert_eq!(kind_of(link), expected, "{link}");
-        }
+    fn text(number: i64, arguments: [u64; 6]) -> Option<String> {
+        let call = BlockedCall {
+            number,
+            arguments,
+            sp: 0,
+            pc: 0,
+        };
+        wait_object(&call).map(|object| object.text)
+    }
+
+    fn address_of<T: ?Sized>(value: &T) -> u64 {
+        std::ptr::from_ref(value).cast::<u8>().expose_provenance() as u64
     }
 
     /// Arguments that are not descriptors are read for what they are.
     #[test]
     fn arguments_without_descriptor() {
-        let text = |number, arguments| {
-            let call = BlockedCall {
-                number,
-                arguments,
-                sp: 0,
-                pc: 0,
-            };
-            wait_object(&call).map(|object| object.text)
-        };
-        assert_eq!(
-            text(202, [0x10, 0, 0, 0, 0, 0]).as_deref(),
-            Some("futex 0x10")
-        );
-        assert_eq!(
-            text(61, [77, 0, 0, 0, 0, 0]).as_deref(),
-            Some("child process 77")
-        );
-        assert_eq!(
-            text(61, [u64::from(u32::MAX), 0, 0, 0, 0, 0]).as_deref(),
-            Some("any child process")
-        );
-        assert_eq!(
-            text(7, [0, 0, 5, 0, 0, 0]).as_deref(),
-            Some("a timeout alone")
-        );
-        assert_eq!(text(230, [0; 6]), None);
+        for (number, arguments, expected) in [
+            (202, [0x10, 0, 0, 0, 0, 0], Some("futex 0x10")),
+            (61, [77, 0, 0, 0, 0, 0], Some("child process 77")),
+            (
+                61,
+                [u64::from(u32::MAX), 0, 0, 0, 0, 0],
+                Some("any child process"),
+            ),
+            (7, [0, 0, 5, 0, 0, 0], Some("a timeout alone")),
+            (23, [0; 6], Some("a timeout alone")),
+            (
+                7,
+                [1, 1 << 40, 5, 0, 0, 0],
+                Some("poll of 1099511627776 descriptors"),
+            ),
+            (257, [0, 8, 0, 0, 0, 0], None),
+            (230, [0; 6], None),
+        ] {
+            assert_eq!(text(number, arguments).as_deref(), expected, "{number}");
+        }
     }
 
-    /// The peer of a connected socket is named, a name server is recognised by its port.
+    /// A path is read up to its end.
     #[test]
-    fn sockets_name_their_peer() {
-        use std::os::fd::AsRawFd;
-        let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let descriptor = u64::try_from(client.as_raw_fd()).unwrap();
-        client.connect(server.local_addr().unwrap()).unwrap();
-        let (what, target) = behind(descriptor).unwrap();
-        assert_eq!(
-            what,
-            format!("the socket to {}", server.local_addr().unwrap())
-        );
-        assert_eq!(target, Target::Socket);
-        client.connect("127.0.0.1:53").unwrap();
-        assert_eq!(behind(descriptor).unwrap().1, Target::NameServer);
+    fn paths_are_read() {
+        let path = b"/tmp/data\0garbage";
+        let found = text(257, [0, address_of(path), 0, 0, 0, 0]);
+        assert_eq!(found.as_deref(), Some("openat of /tmp/data"));
+    }
+
+    /// Of many polled descriptors the telling one decides and comes first, however they are waited for.
+    #[test]
+    fn polls_name_their_peer() {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let [pipe, socket] = [reader.as_raw_fd(), one.as_raw_fd()];
+        let mut array = [0_u8; 2 * POLLFD_BYTES];
+        array[..4].copy_from_slice(&pipe.to_ne_bytes());
+        array[8..12].copy_from_slice(&socket.to_ne_bytes());
+        let mut set = [0_u8; FD_SET_BYTES];
+        for number in [pipe, socket] {
+            let number = usize::try_from(number).unwrap();
+            set[number / 8] |= 1 << (number % 8);
+        }
+        let poll = [address_of(&array), 2, 0, 0, 0, 0];
+        let select = [1024, address_of(&set), 0, 0, 0, 0];
+        for (number, arguments, name) in [(7, poll, "poll"), (23, select, "select")] {
+            let found = text(number, arguments).unwrap();
+            let expected = format!(
+                "{name} of the socket to an unnamed unix socket (fd {socket}, blocking mode), pipe:"
+            );
+            assert!(found.starts_with(&expected), "{found}");
+        }
     }
 }

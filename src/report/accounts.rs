@@ -47,7 +47,15 @@ impl Accounts {
             Phase::Close => {
                 let seconds = stall.duration_ms / 1e3;
                 *self.seconds.entry((runtime.clone(), verdict)).or_default() += seconds;
-                self.active.entry(runtime).or_default().remove(&stall.id);
+                let was_open = self
+                    .active
+                    .entry(runtime.clone())
+                    .or_default()
+                    .remove(&stall.id);
+                if !was_open {
+                    // What is found when it is over has no other event.
+                    *self.opened.entry((runtime, verdict)).or_default() += 1;
+                }
                 let site = self.site_of(stall);
                 *self.sites.entry((site, verdict)).or_default() += seconds;
             }
@@ -139,12 +147,24 @@ pub(crate) fn to_f64(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::recorded;
 
     /// Long paths are cut to what tells files apart.
     #[test]
     fn paths_are_short() {
         assert_eq!(short_path("/home/u/app/src/db/mod.rs"), "src/db/mod.rs");
         assert_eq!(short_path("mod.rs"), "mod.rs");
+    }
+
+    /// What has only a close is counted as well, and is not open; a stall with both counts once.
+    #[test]
+    fn a_close_alone_counts() {
+        let mut accounts = Accounts::default();
+        for (id, phase) in [(1, Phase::Open), (1, Phase::Close), (2, Phase::Close)] {
+            accounts.book(&recorded::stall(id, phase));
+        }
+        assert_eq!(accounts.opened[&("main".to_owned(), "sleep")], 2);
+        assert!(accounts.active["main"].is_empty());
     }
 
     /// However many runtimes there are, their labels are bounded.

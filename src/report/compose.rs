@@ -95,7 +95,7 @@ pub(crate) fn compose(
             .and_then(|wait| wait.object.as_ref())
             .map(|object| object.text.clone()),
         fingerprint: fingerprint_of(observed, verdict, line.as_ref(), &stack),
-        advice: advise(verdict, &stack),
+        advice: advise(verdict, &stack, judgement.circumstance),
         line,
         stack,
         stack_via: captured.map_or(StackVia::None, |captured| captured.via),

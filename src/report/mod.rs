@@ -11,6 +11,7 @@ mod log;
 mod recorded;
 mod reporter;
 mod ring;
+mod standstill;
 mod stuck;
 
 pub(crate) use accounts::{Accounts, short_path, to_f64};

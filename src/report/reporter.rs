@@ -10,13 +10,14 @@ use super::Ring;
 use super::accounts::Accounts;
 use super::compose::{close, compose, is_announced, is_elsewhere, keep_better_cause};
 use super::log::LogQueue;
+use super::standstill::standstill;
 use crate::Error;
 use crate::config::Config;
 use crate::metrics::Registry;
 use crate::runtime::slots;
 use crate::stall::{Limiter, Phase, Stall};
 use crate::symbolize::Symbolizer;
-use crate::watchdog::Observed;
+use crate::watchdog::{Observed, Standstill};
 
 /// Observations that may wait: a stall of every worker of a large machine at once, at under 70 KiB each.
 const INBOX_LEN_MAX: usize = 256;
@@ -33,6 +34,8 @@ const STOP_PAUSE: Duration = Duration::from_millis(1);
 pub(crate) enum Message {
     /// A stall was observed.
     Observed(Box<Observed>),
+    /// The whole process stood still.
+    Standstill(Box<Standstill>),
     /// Time for the metrics' upkeep.
     Upkeep,
     /// The scope is gone.
@@ -113,6 +116,11 @@ impl Reporter {
         while let Ok(message) = messages.recv() {
             match message {
                 Message::Observed(observed) => self.report(&mut desk, &mut symbolizer, &observed),
+                Message::Standstill(found) => {
+                    let mut stall = standstill(&found, &self.config);
+                    let logged = self.admit(&mut desk, &mut stall);
+                    self.publish(stall, logged);
+                }
                 Message::Upkeep => self.registry.upkeep(),
                 Message::Stop => return,
             }

@@ -9,10 +9,21 @@ use super::verdict::Verdict;
 
 mod rules;
 
-use rules::RULES;
+use rules::{RULES, SPECIAL};
 
 /// Where the sections are.
 const DOCS: &str = "docs/advice.md";
+
+/// What is known beside verdict and stack that makes a rule of its own the right one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Circumstance {
+    /// The process's own threads take the CPUs.
+    OwnThreads,
+    /// The holders of the locks seem to wait for each other.
+    Deadlock,
+    /// A debugger is attached.
+    Traced,
+}
 
 struct Rule {
     id: &'static str,
@@ -24,15 +35,23 @@ struct Rule {
 }
 
 /// The advice for a verdict and its stack.
-pub(crate) fn advise(verdict: Verdict, stack: &[Frame]) -> Option<Advice> {
+pub(crate) fn advise(
+    verdict: Verdict,
+    stack: &[Frame],
+    circumstance: Option<Circumstance>,
+) -> Option<Advice> {
     // Beyond the runtime's frames lies who called the runtime, which did not stall it.
     let poll: Vec<&str> = stack
         .iter()
         .take_while(|frame| !is_runtime(frame))
         .map(|frame| frame.function.as_str())
         .collect();
-    RULES
+    let special = SPECIAL
         .iter()
+        .filter(|(needed, _)| circumstance == Some(*needed))
+        .map(|(_, rule)| rule);
+    special
+        .chain(RULES)
         .find(|rule| rule.fits(verdict, &poll))
         .map(|rule| Advice {
             rule: rule.id.to_owned(),
@@ -64,7 +83,7 @@ mod tests {
             ..Frame::default()
         };
         let stack: Vec<Frame> = functions.iter().map(frame).collect();
-        advise(verdict, &stack).map(|advice| advice.rule)
+        advise(verdict, &stack, None).map(|advice| advice.rule)
     }
 
     /// Stacks as they are captured, and the rule that speaks about them.
@@ -184,6 +203,23 @@ mod tests {
         assert_eq!(rule(Unknown, &["getaddrinfo"]), None);
     }
 
+    /// A circumstance brings its own rule, for its own verdicts only.
+    #[test]
+    fn circumstances() {
+        let rule = |verdict, circumstance| {
+            advise(verdict, &[], Some(circumstance)).map(|advice| advice.rule)
+        };
+        for (verdict, circumstance, expected) in [
+            (Starved, Circumstance::OwnThreads, "worker-count"),
+            (Throttled, Circumstance::OwnThreads, "worker-count"),
+            (LockWait, Circumstance::Deadlock, "deadlock"),
+            (Frozen, Circumstance::Traced, "debugger"),
+            (Sleep, Circumstance::Deadlock, "sleep"),
+        ] {
+            assert_eq!(rule(verdict, circumstance).as_deref(), Some(expected));
+        }
+    }
+
     /// Every rule has its section and every section its rule; every verdict that can be helped has a rule.
     #[test]
     fn the_docs_agree() {
@@ -192,7 +228,8 @@ mod tests {
             .lines()
             .filter_map(|line| line.strip_prefix("## "))
             .collect();
-        let rules: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+        let special = SPECIAL.iter().map(|(_, rule)| rule);
+        let rules: Vec<&str> = special.chain(RULES).map(|rule| rule.id).collect();
         assert_eq!(sections, rules);
         for verdict in Verdict::ALL {
             assert_eq!(

@@ -126,6 +126,11 @@ impl Episode {
         self.last_look = now;
     }
 
+    /// Whether the last look saw a poll.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
     /// Time in which the whole process stood still does not count.
     pub(crate) fn excuse(&mut self, gap: Duration) {
         self.last_other += gap;

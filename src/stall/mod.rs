@@ -4,6 +4,7 @@ mod advice;
 mod bucket;
 mod episode;
 mod event;
+mod evidence;
 mod fingerprint;
 mod judge;
 mod limiter;
@@ -19,11 +20,12 @@ pub use event::{
 };
 pub use verdict::Verdict;
 
-pub(crate) use advice::advise;
+pub(crate) use advice::{Circumstance, advise};
 pub(crate) use bucket::Bucket;
 pub(crate) use episode::{Episode, Look, Span, Step};
+pub(crate) use evidence::{Crowd, Evidence, KernelUse, MachineUse, Parts, SwitchUse};
 pub(crate) use fingerprint::fingerprint;
-pub(crate) use judge::{Evidence, Judgement, KernelUse, Parts, judge};
+pub(crate) use judge::{Judgement, judge};
 pub(crate) use limiter::Limiter;
 pub(crate) use line::{agree, is_runtime, own_future, own_line};
 pub(crate) use refine::refine;

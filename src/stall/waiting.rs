@@ -17,10 +17,12 @@ pub(crate) enum Target {
     Socket,
     /// A socket whose peer is a name server (port 53 or 853).
     NameServer,
-    /// Something of the kernel's own: an epoll instance, an event counter.
+    /// Something of the kernel's own: an epoll instance, an event counter, a device.
     Kernel,
-    /// Nothing but a timeout.
+    /// Nothing but a timeout, or a timer's descriptor.
     Timer,
+    /// A process, by its descriptor.
+    Process,
 }
 
 /// What a blocked system call waits for.
@@ -39,6 +41,8 @@ pub(crate) struct WaitObject {
 pub(crate) struct Waiting<'a> {
     /// Name of the system call; `None` when the thread sleeps outside one.
     pub(crate) syscall: Option<&'a str>,
+    /// Whether the kernel did not tell if and in which system call it sleeps.
+    pub(crate) is_unreadable: bool,
     /// What its descriptor stands for.
     pub(crate) target: Option<Target>,
     /// Kernel function the thread sleeps in.
@@ -47,18 +51,45 @@ pub(crate) struct Waiting<'a> {
     pub(crate) uninterruptible: bool,
     /// Whether an `fcntl` asks to wait for a lock.
     pub(crate) wants_lock: bool,
+    /// Whether the thread had page faults that needed the disk meanwhile.
+    pub(crate) reads_pages: bool,
 }
+
+/// Parts of the names of kernel functions that threads sleep in, for when nothing else is told.
+const KERNEL_FUNCTIONS: &[(&str, Verdict)] = &[
+    ("nanosleep", Verdict::Sleep),
+    ("futex", Verdict::LockWait),
+    ("locks_lock_inode", Verdict::FileLock),
+    ("fcntl_setlk", Verdict::FileLock),
+    ("do_wait", Verdict::ChildWait),
+    ("vfork", Verdict::ChildWait),
+    ("pipe_read", Verdict::Pipe),
+    ("pipe_write", Verdict::Pipe),
+    ("wait_for_partner", Verdict::Pipe),
+    ("n_tty", Verdict::Pipe),
+    ("inet_wait_for_connect", Verdict::Connect),
+    ("stream_connect", Verdict::Connect),
+    ("unix_wait_for_peer", Verdict::Socket),
+    ("unix_stream", Verdict::Socket),
+    ("sk_wait", Verdict::Socket),
+    ("sk_stream_wait", Verdict::Socket),
+    ("skb_wait", Verdict::Socket),
+    ("csk_accept", Verdict::Socket),
+    ("csk_wait", Verdict::Socket),
+];
 
 impl Waiting<'_> {
     /// The verdict on a thread that slept there for a whole threshold.
     pub(crate) fn verdict(&self) -> Verdict {
         match self.syscall {
-            None if self.uninterruptible => Verdict::PageFault,
+            None if self.is_unreadable => self.by_kernel_function(),
+            None if self.uninterruptible || self.reads_pages => Verdict::PageFault,
             None => Verdict::BlockedOther,
             Some("nanosleep" | "clock_nanosleep") => Verdict::Sleep,
-            Some("futex") => Verdict::LockWait,
+            Some("futex" | "futex_waitv" | "semop" | "semtimedop") => Verdict::LockWait,
             Some("connect") => self.connect(),
-            Some("wait4" | "waitid") => Verdict::ChildWait,
+            // Starting a child waits until it runs its program.
+            Some("wait4" | "waitid" | "vfork" | "clone" | "clone3") => Verdict::ChildWait,
             Some("flock") => Verdict::FileLock,
             Some("fcntl") if self.wants_lock => Verdict::FileLock,
             Some(
@@ -66,6 +97,20 @@ impl Waiting<'_> {
                 | "ftruncate" | "fallocate" | "getdents64" | "io_getevents",
             ) => Verdict::Disk,
             Some(syscall) => self.on_descriptor(syscall),
+        }
+    }
+
+    /// Of a process that may not read its threads' system calls, the kernel still names the function they sleep in.
+    fn by_kernel_function(&self) -> Verdict {
+        let wchan = self.wchan.unwrap_or_default();
+        let known = KERNEL_FUNCTIONS
+            .iter()
+            .find(|(part, _)| wchan.contains(part));
+        match known {
+            Some((_, verdict)) => *verdict,
+            None if self.uninterruptible && self.reads_pages => Verdict::PageFault,
+            None if self.uninterruptible => Verdict::Disk,
+            None => Verdict::BlockedOther,
         }
     }
 
@@ -90,6 +135,7 @@ impl Waiting<'_> {
             Some(Target::Socket) => Verdict::Socket,
             Some(Target::Pipe) => Verdict::Pipe,
             Some(Target::File) => Verdict::Disk,
+            Some(Target::Process) => Verdict::ChildWait,
             None if matches!(
                 syscall,
                 "accept" | "accept4" | "sendto" | "recvfrom" | "sendmsg" | "recvmsg"
@@ -98,6 +144,8 @@ impl Waiting<'_> {
                 Verdict::Socket
             }
             None if self.uninterruptible => Verdict::Disk,
+            // Of an io_uring, whose requests may be for anything, only the state tells.
+            Some(Target::Kernel) if self.uninterruptible => Verdict::Disk,
             Some(Target::Kernel) | None => Verdict::BlockedOther,
         }
     }
@@ -107,75 +155,100 @@ impl Waiting<'_> {
 mod tests {
     use super::*;
 
+    use Target::{File, Kernel, NameServer, Pipe, Socket};
+
+    /// Name of the call, its target, kernel function, whether uninterruptible, and the verdict.
+    type Recorded = (&'static str, Option<Target>, &'static str, bool, Verdict);
+
+    const RECORDED: &[Recorded] = &[
+        (
+            "clock_nanosleep",
+            None,
+            "hrtimer_nanosleep",
+            false,
+            Verdict::Sleep,
+        ),
+        ("futex", None, "futex_do_wait", false, Verdict::LockWait),
+        ("read", Some(Pipe), "anon_pipe_read", false, Verdict::Pipe),
+        ("read", Some(File), "pipe_read", false, Verdict::Pipe),
+        ("openat", None, "wait_for_partner", false, Verdict::Pipe),
+        ("write", Some(Pipe), "", false, Verdict::Pipe),
+        (
+            "recvfrom",
+            Some(Socket),
+            "unix_stream_read_generic",
+            false,
+            Verdict::Socket,
+        ),
+        ("recvfrom", None, "", false, Verdict::Socket),
+        ("read", Some(Socket), "", false, Verdict::Socket),
+        ("poll", Some(NameServer), "", false, Verdict::Dns),
+        ("poll", None, "do_poll", false, Verdict::BlockedOther),
+        (
+            "poll",
+            Some(Target::Timer),
+            "do_poll",
+            false,
+            Verdict::Sleep,
+        ),
+        (
+            "epoll_wait",
+            Some(Kernel),
+            "do_epoll_wait",
+            false,
+            Verdict::BlockedOther,
+        ),
+        (
+            "connect",
+            Some(Socket),
+            "inet_stream_connect",
+            false,
+            Verdict::Connect,
+        ),
+        (
+            "flock",
+            Some(File),
+            "locks_lock_inode_wait",
+            false,
+            Verdict::FileLock,
+        ),
+        ("wait4", None, "do_wait", false, Verdict::ChildWait),
+        ("clone3", None, "kernel_clone", true, Verdict::ChildWait),
+        ("poll", Some(Target::Process), "", false, Verdict::ChildWait),
+        ("poll", Some(Socket), "do_poll", false, Verdict::Socket),
+        ("read", Some(Target::Timer), "", false, Verdict::Sleep),
+        (
+            "semtimedop",
+            None,
+            "do_semtimedop",
+            false,
+            Verdict::LockWait,
+        ),
+        (
+            "io_uring_enter",
+            Some(Kernel),
+            "io_cqring_wait",
+            false,
+            Verdict::BlockedOther,
+        ),
+        ("io_uring_enter", Some(Kernel), "", true, Verdict::Disk),
+        ("pread64", Some(File), "__iomap_dio_rw", true, Verdict::Disk),
+        ("fsync", Some(File), "folio_wait_bit", true, Verdict::Disk),
+        ("openat", None, "", true, Verdict::Disk),
+        ("", None, "folio_wait_bit_common", true, Verdict::PageFault),
+        ("", None, "", false, Verdict::BlockedOther),
+    ];
+
     /// Recorded calls and what they waited for.
     #[test]
     fn recorded_calls() {
-        use Target::{File, Kernel, NameServer, Pipe, Socket};
-        for (syscall, target, wchan, uninterruptible, expected) in [
-            (
-                "clock_nanosleep",
-                None,
-                "hrtimer_nanosleep",
-                false,
-                Verdict::Sleep,
-            ),
-            ("futex", None, "futex_do_wait", false, Verdict::LockWait),
-            ("read", Some(Pipe), "anon_pipe_read", false, Verdict::Pipe),
-            ("read", Some(File), "pipe_read", false, Verdict::Pipe),
-            ("openat", None, "wait_for_partner", false, Verdict::Pipe),
-            ("write", Some(Pipe), "", false, Verdict::Pipe),
-            (
-                "recvfrom",
-                Some(Socket),
-                "unix_stream_read_generic",
-                false,
-                Verdict::Socket,
-            ),
-            ("recvfrom", None, "", false, Verdict::Socket),
-            ("read", Some(Socket), "", false, Verdict::Socket),
-            ("poll", Some(NameServer), "", false, Verdict::Dns),
-            ("poll", None, "do_poll", false, Verdict::BlockedOther),
-            (
-                "poll",
-                Some(Target::Timer),
-                "do_poll",
-                false,
-                Verdict::Sleep,
-            ),
-            (
-                "epoll_wait",
-                Some(Kernel),
-                "do_epoll_wait",
-                false,
-                Verdict::BlockedOther,
-            ),
-            (
-                "connect",
-                Some(Socket),
-                "inet_stream_connect",
-                false,
-                Verdict::Connect,
-            ),
-            (
-                "flock",
-                Some(File),
-                "locks_lock_inode_wait",
-                false,
-                Verdict::FileLock,
-            ),
-            ("wait4", None, "do_wait", false, Verdict::ChildWait),
-            ("pread64", Some(File), "__iomap_dio_rw", true, Verdict::Disk),
-            ("fsync", Some(File), "folio_wait_bit", true, Verdict::Disk),
-            ("openat", None, "", true, Verdict::Disk),
-            ("", None, "folio_wait_bit_common", true, Verdict::PageFault),
-            ("", None, "", false, Verdict::BlockedOther),
-        ] {
+        for &(syscall, target, wchan, uninterruptible, expected) in RECORDED {
             let waiting = Waiting {
                 syscall: (!syscall.is_empty()).then_some(syscall),
                 target,
                 wchan: (!wchan.is_empty()).then_some(wchan),
                 uninterruptible,
-                wants_lock: false,
+                ..Waiting::default()
             };
             assert_eq!(waiting.verdict(), expected, "{syscall} {target:?} {wchan}");
         }
@@ -191,5 +264,46 @@ mod tests {
         };
         assert_eq!(waiting(true).verdict(), Verdict::FileLock);
         assert_eq!(waiting(false).verdict(), Verdict::BlockedOther);
+    }
+
+    /// Without the system call the kernel function tells, and what it does not know is not guessed.
+    #[test]
+    fn kernel_functions_tell() {
+        for (wchan, uninterruptible, reads_pages, expected) in [
+            ("hrtimer_nanosleep", false, false, Verdict::Sleep),
+            ("futex_do_wait", false, false, Verdict::LockWait),
+            ("anon_pipe_read", false, false, Verdict::Pipe),
+            ("unix_stream_read_generic", false, false, Verdict::Socket),
+            ("sk_wait_data", false, false, Verdict::Socket),
+            ("inet_wait_for_connect", false, false, Verdict::Connect),
+            ("locks_lock_inode_wait", false, false, Verdict::FileLock),
+            ("do_wait", false, false, Verdict::ChildWait),
+            ("folio_wait_bit_common", true, false, Verdict::Disk),
+            ("folio_wait_bit_common", true, true, Verdict::PageFault),
+            ("do_poll", false, false, Verdict::BlockedOther),
+            ("", false, false, Verdict::BlockedOther),
+        ] {
+            let waiting = Waiting {
+                is_unreadable: true,
+                wchan: (!wchan.is_empty()).then_some(wchan),
+                uninterruptible,
+                reads_pages,
+                ..Waiting::default()
+            };
+            assert_eq!(waiting.verdict(), expected, "{wchan}");
+        }
+    }
+
+    /// Asleep outside a system call is a page fault if it is uninterruptible, or if pages were read meanwhile.
+    #[test]
+    fn page_faults() {
+        let waiting = |uninterruptible, reads_pages| Waiting {
+            uninterruptible,
+            reads_pages,
+            ..Waiting::default()
+        };
+        assert_eq!(waiting(true, false).verdict(), Verdict::PageFault);
+        assert_eq!(waiting(false, true).verdict(), Verdict::PageFault);
+        assert_eq!(waiting(false, false).verdict(), Verdict::BlockedOther);
     }
 }

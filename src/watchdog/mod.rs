@@ -6,13 +6,16 @@
 
 mod observe;
 mod pace;
+mod rounds;
 mod source;
+mod standstill;
 mod stats;
 mod thread;
 mod watch;
 mod worker;
 
 pub(crate) use observe::Observed;
+pub(crate) use standstill::Standstill;
 pub(crate) use stats::Stats;
 pub(crate) use thread::WatchdogThread;
 pub(crate) use watch::Watch;

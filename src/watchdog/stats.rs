@@ -22,8 +22,12 @@ pub(crate) struct Stats {
     pub(crate) captures_saved: AtomicU64,
     /// Times the watchdog was late because the machine was crowded.
     pub(crate) crowded: AtomicU64,
+    /// Times it was late because the CPU quota was used up.
+    pub(crate) throttled: AtomicU64,
     /// Times the whole process stood still.
     pub(crate) frozen: AtomicU64,
+    /// Times the machine was suspended.
+    pub(crate) suspended: AtomicU64,
     /// CPU time of the watchdog's thread in nanoseconds.
     pub(crate) cpu_ns: AtomicU64,
     /// Looks at the workers.

@@ -6,11 +6,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::pace::{self, Lateness};
+use super::rounds::Rounds;
 use super::stats::Stats;
 use super::watch::Watch;
 use crate::Error;
-use crate::capture::sys;
-use crate::procfs::ThreadFiles;
 use crate::report::Message;
 use crate::runtime::BELL;
 use crate::runtime::coarse_clock;
@@ -79,7 +78,7 @@ struct Loop {
 impl Loop {
     fn run(mut self, pause: Duration) {
         BELL.belongs_to_this_thread();
-        let own = ThreadFiles::open(sys::current_tid());
+        let mut rounds = self.watch.begin_rounds(slots::monotonic());
         while !self.stop.load(Ordering::Acquire) {
             let stop = Arc::clone(&self.stop);
             let is_idle = || !stop.load(Ordering::Acquire) && all_parked();
@@ -89,43 +88,54 @@ impl Loop {
                 coarse_clock::pause();
                 BELL.sleep_while(limit, is_idle);
                 let now = slots::monotonic();
+                self.end(&mut rounds, now, limit);
                 self.watch.idle_until(now);
                 self.watch.look(now);
                 continue;
             }
             let quiet = slots::monotonic() > self.watch.last_move() + pace::QUIET_AFTER
                 && !self.watch.has_open_stalls();
-            if quiet {
+            let wanted = if quiet {
                 // A thread that never parks keeps the timer on, but the others still ring.
                 coarse_clock::pause();
                 BELL.sleep_while(Some(pace::QUIET_PAUSE), || !stop.load(Ordering::Acquire));
+                pace::QUIET_PAUSE
             } else {
-                let lateness = sleep_and_tell(pause, &own);
-                self.account(lateness, &own);
-            }
+                sleep(pause);
+                pause
+            };
             let now = slots::monotonic();
+            self.end(&mut rounds, now, Some(wanted));
             self.watch.look(now);
             self.upkeep(now);
         }
         coarse_clock::pause();
     }
 
-    fn account(&mut self, lateness: Lateness, own: &ThreadFiles) {
-        if let Some(cpu) = own.cpu_time() {
+    /// Ends a round, of which `wanted` was meant to be slept, and draws the conclusions if it took longer.
+    fn end(&mut self, rounds: &mut Rounds, now: Duration, wanted: Option<Duration>) {
+        let wanted = wanted.map(|wanted| wanted + self.watch.take_waited());
+        let round = self.watch.end_round(rounds, now, wanted);
+        if let Some(cpu) = rounds.own_cpu() {
             let cpu_ns = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
             self.stats.cpu_ns.store(cpu_ns, Ordering::Relaxed);
         }
-        match lateness {
-            Lateness::OnTime => (),
+        let lateness = pace::lateness(&round);
+        let counter = match lateness {
+            Lateness::OnTime => return,
             Lateness::Crowded(late) => {
-                self.stats.crowded.fetch_add(1, Ordering::Relaxed);
                 self.watch.note_lateness(late);
+                &self.stats.crowded
             }
-            Lateness::Frozen(gap) => {
-                self.stats.frozen.fetch_add(1, Ordering::Relaxed);
-                self.watch.excuse(gap);
+            Lateness::Throttled(late) => {
+                self.watch.note_lateness(late);
+                &self.stats.throttled
             }
-        }
+            Lateness::Frozen(_) => &self.stats.frozen,
+            Lateness::Suspended { .. } => &self.stats.suspended,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.watch.stand_still(&round, lateness);
     }
 
     fn upkeep(&mut self, now: Duration) {
@@ -145,13 +155,6 @@ fn all_parked() -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the watchdog's own thread")]
-fn sleep_and_tell(wanted: Duration, own: &ThreadFiles) -> Lateness {
-    let run_queue = || own.schedule().map(|schedule| schedule.run_queue);
-    let (before, queued_before) = (slots::monotonic(), run_queue());
-    std::thread::sleep(wanted);
-    let took = slots::monotonic().saturating_sub(before);
-    let queued = run_queue()
-        .zip(queued_before)
-        .map(|(after, before)| after.saturating_sub(before));
-    pace::lateness(wanted, took, queued)
+fn sleep(pause: Duration) {
+    std::thread::sleep(pause);
 }

@@ -7,18 +7,23 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::observe::{Observed, Subject};
+use super::pace::{self, Lateness, Round};
+use super::rounds::Rounds;
 use super::source::{Key, Source};
+use super::standstill::{Beside, Standstill};
 use super::stats::Stats;
 use super::worker::{OpenReport, Worker};
 use crate::capture::{Captured, Capturer, sys};
 use crate::config::{Config, SignalPolicy};
-use crate::procfs::{Environment, census};
+use crate::procfs::{Environment, census, ready_threads, tracer};
 use crate::report::Message;
 use crate::runtime::attach::{self, Probes};
 use crate::runtime::coarse_clock;
 use crate::runtime::slots::{self, NO_WORKER, SlotView};
 use crate::runtime::{Runtimes, Tier};
-use crate::stall::{Bucket, Confidence, Judgement, Look, Phase, Span, Step, Verdict, judge};
+use crate::stall::{
+    Bucket, Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Step, Verdict, judge,
+};
 
 /// Stacks captured a second, on average and at once: at up to 0.3 ms each they stay under a hundredth of a core; a
 /// service with more stalls than that has shown its culprits already.
@@ -70,6 +75,10 @@ pub(crate) struct Watch {
     last_move: Duration,
     probes: HashMap<u32, ProbeRound>,
     late_closes: Vec<Observed>,
+    /// CPUs that the process may use.
+    cpus: u32,
+    /// Time of this round in which threads were waited for, to answer for their stacks.
+    waited: Duration,
 }
 
 impl Watch {
@@ -97,7 +106,30 @@ impl Watch {
             last_move: Duration::ZERO,
             probes: HashMap::new(),
             late_closes: Vec::new(),
+            cpus: std::thread::available_parallelism()
+                .map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
+            waited: Duration::ZERO,
         }
+    }
+
+    /// Begins to observe the calling thread, the watchdog, itself.
+    pub(crate) fn begin_rounds(&self, now: Duration) -> Rounds {
+        Rounds::begin(now, self.cpus, &self.environment)
+    }
+
+    /// What the round that ends took.
+    pub(crate) fn end_round(
+        &self,
+        rounds: &mut Rounds,
+        now: Duration,
+        wanted: Option<Duration>,
+    ) -> Round {
+        rounds.end(now, wanted, &self.environment)
+    }
+
+    /// The time since the last call in which threads were waited for.
+    pub(crate) fn take_waited(&mut self) -> Duration {
+        std::mem::take(&mut self.waited)
     }
 
     /// Looks at every worker.
@@ -200,11 +232,29 @@ impl Watch {
             .for_each(|worker| worker.note_lateness(late));
     }
 
-    /// The process stood still for that long: nobody's poll is to blame.
-    pub(crate) fn excuse(&mut self, gap: Duration) {
+    /// If the round shows that the process stood still: nobody's poll is to blame, and that is told.
+    pub(crate) fn stand_still(&mut self, round: &Round, lateness: Lateness) {
+        let (Lateness::Frozen(gap) | Lateness::Suspended { gap, .. }) = lateness else {
+            return;
+        };
+        let polls = self.workers.values();
+        let beside = Beside {
+            tracer: tracer(),
+            polls: polls.filter(|worker| worker.episode.is_busy()).count(),
+        };
+        let found = Standstill::of(round, lateness, beside);
         self.workers
             .values_mut()
             .for_each(|worker| worker.episode.excuse(gap));
+        if let Some(found) = found {
+            let id = self.next_id;
+            self.next_id += 1;
+            self.tell(Message::Standstill(Box::new(Standstill {
+                id,
+                started_at_unix_ms: unix_ms_before(found.length),
+                ..found
+            })));
+        }
     }
 
     /// Tells the reporter something; a full inbox is counted and forgotten.
@@ -274,7 +324,9 @@ impl Watch {
                 worker.suspect(&self.environment);
                 // Turns of an attached worker's loop are told late, so a busy one would be asked for its stack all the time.
                 if (source.sees_polls() || worker.is_asleep()) && self.sample_budget.take(now) {
+                    let began = slots::monotonic();
                     let sample = worker.capture(&mut self.capturer);
+                    self.waited += pace::meant(slots::monotonic().saturating_sub(began));
                     worker.sample = Some(sample).filter(|_| source.is_still(look, view));
                 }
             }
@@ -305,13 +357,14 @@ impl Watch {
         let Some(worker) = self.workers.get_mut(&key) else {
             return;
         };
-        let evidence = worker.evidence(span, &self.environment);
-        let Some(mut judgement) = judge(&evidence, self.config.record) else {
+        let mut evidence = worker.evidence(span, &self.environment);
+        let Some(mut judgement) = judged(&mut evidence, self.config.record, self.cpus) else {
             return;
         };
         if !source.sees_polls() && !decides_without_polls(&mut judgement, &evidence.cpu) {
             return;
         }
+        let began = slots::monotonic();
         let captured = capture(
             worker,
             &mut self.capturer,
@@ -320,6 +373,7 @@ impl Watch {
             now,
             judgement.verdict,
         );
+        self.waited += pace::meant(slots::monotonic().saturating_sub(began));
         // A stack that was taken while the next poll already ran would blame the innocent.
         let captured = if source.is_still(look, view) {
             captured
@@ -396,6 +450,19 @@ impl Watch {
             census: Vec::new(),
         })));
     }
+}
+
+/// The judgement; who else wants a CPU is asked only when the machine is about to be named, since that takes a while.
+fn judged(evidence: &mut Evidence, threshold: Duration, cpus: u32) -> Option<Judgement> {
+    let judgement = judge(evidence, threshold)?;
+    if !judgement.verdict.is_machine() {
+        return Some(judgement);
+    }
+    evidence.machine.crowd = Some(Crowd {
+        ready: ready_threads(),
+        cpus,
+    });
+    judge(evidence, threshold)
 }
 
 /// Whether a verdict on an attached worker holds although its polls cannot be told apart: sleeping inside one turn of

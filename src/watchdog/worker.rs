@@ -7,10 +7,12 @@ use super::observe::Subject;
 
 use crate::capture::{Captured, Capturer};
 use crate::procfs::{
-    Environment, EnvironmentUse, SyscallState, ThreadFiles, syscall_name, wait_object,
+    Environment, EnvironmentUse, Switches, SyscallState, ThreadFiles, syscall_name, wait_object,
 };
-use crate::runtime::slots::SlotView;
-use crate::stall::{Episode, Evidence, Judgement, KernelUse, Parts, Place, Span, Tally, Wait};
+use crate::runtime::slots::{self, SlotView};
+use crate::stall::{
+    Episode, Evidence, Judgement, KernelUse, MachineUse, Parts, Place, Span, SwitchUse, Tally, Wait,
+};
 
 /// One tick of the kernel's CPU accounting (USER_HZ is 100 in the kernel's interface to programs).
 const TICK: Duration = Duration::from_millis(10);
@@ -32,6 +34,8 @@ pub(crate) struct Worker {
     tally: Tally,
     kernel_base: Option<KernelUse>,
     environment_base: EnvironmentUse,
+    switches_base: Option<Switches>,
+    suspected_at: Duration,
     late: Duration,
 }
 
@@ -66,6 +70,8 @@ impl Worker {
             tally: Tally::default(),
             kernel_base: None,
             environment_base: EnvironmentUse::default(),
+            switches_base: None,
+            suspected_at: Duration::ZERO,
             late: Duration::ZERO,
         }
     }
@@ -87,6 +93,8 @@ impl Worker {
         self.suspected = true;
         self.kernel_base = self.kernel_use();
         self.environment_base = environment.usage();
+        self.switches_base = self.files.switches();
+        self.suspected_at = slots::monotonic();
         self.note_state();
     }
 
@@ -95,33 +103,34 @@ impl Worker {
         if !self.suspected {
             return;
         }
-        let Some(stat) = self.files.stat() else {
-            return;
-        };
-        if stat.state == 'R' {
-            self.tally.awake();
-            return;
+        let state = self.files.stat().map(|stat| stat.state);
+        match state {
+            Some('R') => return self.tally.awake(),
+            // Stopped with its process, or by a debugger: neither its own doing nor a wait.
+            Some('T' | 't') => return,
+            _ => (),
         }
-        let call = match self.files.syscall() {
+        let seen = self.files.syscall();
+        let (place, call) = match seen {
             // Between the two reads it woke up.
             Some(SyscallState::Running) => return self.tally.awake(),
-            Some(SyscallState::Blocked(call)) => Some(call),
-            Some(SyscallState::Outside { .. }) | None => None,
-        };
-        let place = match (&call, self.files.syscall().is_some()) {
-            (Some(call), _) => Place::Call {
-                number: call.number,
-                first: call.arguments[0],
-            },
-            (None, true) => Place::Outside,
-            (None, false) => Place::Unreadable,
+            Some(SyscallState::Blocked(call)) => (
+                Place::Call {
+                    number: call.number,
+                    first: call.arguments[0],
+                },
+                Some(call),
+            ),
+            Some(SyscallState::Outside { .. }) => (Place::Outside, None),
+            None if state.is_none() => return,
+            None => (Place::Unreadable, None),
         };
         let files = &self.files;
         self.tally.asleep(place, || Wait {
             place,
             syscall: call.map(|call| syscall_name(call.number)),
             wchan: files.wchan(),
-            uninterruptible: stat.state == 'D',
+            uninterruptible: state == Some('D'),
             object: call.as_ref().and_then(wait_object),
         });
     }
@@ -134,13 +143,29 @@ impl Worker {
     /// Everything known about the poll that lasts since `span.started`.
     pub(crate) fn evidence(&self, span: Span, environment: &Environment) -> Evidence {
         let kernel = self.kernel_use().zip(self.kernel_base);
+        let switches = self.files.switches().zip(self.switches_base);
+        let meanwhile = environment.usage().since(self.environment_base);
         Evidence {
             kernel: kernel.map(|(now, base)| KernelUse {
                 user: now.user.saturating_sub(base.user),
                 system: now.system.saturating_sub(base.system),
                 minor_faults: now.minor_faults.saturating_sub(base.minor_faults),
+                major_faults: now.major_faults.saturating_sub(base.major_faults),
             }),
-            throttled: environment.usage().since(self.environment_base).throttled,
+            switches: switches.map(|(now, base)| SwitchUse {
+                voluntary: now.voluntary.saturating_sub(base.voluntary),
+                involuntary: now.involuntary.saturating_sub(base.involuntary),
+            }),
+            machine: MachineUse {
+                throttled: meanwhile.throttled,
+                throttled_periods: meanwhile.throttled_periods,
+                pressure: meanwhile.pressure,
+                steal: meanwhile.steal,
+                process_cpu: meanwhile.process_cpu,
+                watched: slots::monotonic().saturating_sub(self.suspected_at),
+                crowd: None,
+            },
+            unreadable: self.files.unreadable(),
             ..self.times(span)
         }
     }
@@ -162,11 +187,12 @@ impl Worker {
 
     fn kernel_use(&self) -> Option<KernelUse> {
         let stat = self.files.stat()?;
-        let ticks = |ticks: u64| Some(TICK * u32::try_from(ticks).ok()?);
+        let ticks = |ticks: u64| TICK.checked_mul(u32::try_from(ticks).ok()?);
         Some(KernelUse {
             user: ticks(stat.user_ticks)?,
             system: ticks(stat.system_ticks)?,
             minor_faults: stat.minor_faults,
+            major_faults: stat.major_faults,
         })
     }
 

@@ -8,8 +8,12 @@ mod flavours;
 #[cfg(test)]
 mod stalls;
 #[cfg(test)]
+mod standstill;
+#[cfg(test)]
 mod stripped;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod undumpable;
 #[cfg(test)]
 mod waits;

@@ -43,8 +43,8 @@ mod imp;
 pub(crate) use atomic_static::AtomicStatic;
 pub(crate) use copy_request::{Registers, StackCopy};
 pub(crate) use imp::{
-    CaptureSignal, current_tid, modules, peer_of, read_memory, static_memory, thread_cpu_time,
-    thread_pointer, thread_stack,
+    CaptureSignal, current_tid, modules, peer_of, process_cpu_time, read_memory, static_memory,
+    suspended_time, thread_cpu_time, thread_pointer, thread_stack,
 };
 
 /// One loaded module, as the loader tells it.

@@ -40,6 +40,14 @@ pub(crate) fn thread_cpu_time(_tid: i32) -> Option<Duration> {
     None
 }
 
+pub(crate) fn process_cpu_time() -> Option<Duration> {
+    None
+}
+
+pub(crate) fn suspended_time() -> Option<Duration> {
+    None
+}
+
 pub(crate) fn peer_of(_descriptor: i32) -> Option<Vec<u8>> {
     None
 }

@@ -1,7 +1,38 @@
 //! The rules of advice, special ones before general ones; PURE data.
 
-use super::Rule;
+use super::{Circumstance, Rule};
 use crate::stall::Verdict::*;
+
+/// Rules that a circumstance asks for, tried before all others.
+pub(super) const SPECIAL: &[(Circumstance, Rule)] = &[
+    (
+        Circumstance::Deadlock,
+        Rule {
+            id: "deadlock",
+            verdicts: &[LockWait],
+            functions: &[],
+            text: "take these locks in one order everywhere, or hold only one of them at a time",
+        },
+    ),
+    (
+        Circumstance::OwnThreads,
+        Rule {
+            id: "worker-count",
+            verdicts: &[Starved, Throttled],
+            functions: &[],
+            text: "this process's own threads take the CPUs: use fewer workers and pool threads, no more than there are CPUs",
+        },
+    ),
+    (
+        Circumstance::Traced,
+        Rule {
+            id: "debugger",
+            verdicts: &[Frozen],
+            functions: &[],
+            text: "no code to change: a debugger is attached and stopped the process",
+        },
+    ),
+];
 
 pub(super) const RULES: &[Rule] = &[
     Rule {

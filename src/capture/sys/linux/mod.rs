@@ -21,4 +21,6 @@ pub(crate) use cpu::thread_pointer;
 pub(crate) use memory::{read_memory, static_memory};
 pub(crate) use modules::modules;
 pub(crate) use signal::CaptureSignal;
-pub(crate) use thread::{current_tid, peer_of, thread_cpu_time, thread_stack};
+pub(crate) use thread::{
+    current_tid, peer_of, process_cpu_time, suspended_time, thread_cpu_time, thread_stack,
+};

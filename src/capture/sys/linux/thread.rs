@@ -38,6 +38,27 @@ pub(crate) fn thread_cpu_time(tid: i32) -> Option<Duration> {
     clock((!tid << 3) | THREAD_CLOCK)
 }
 
+/// CPU time that the whole process has used.
+pub(crate) fn process_cpu_time() -> Option<Duration> {
+    clock(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// Time that the machine was suspended since its boot: only one of the two clocks goes on in a suspend.
+pub(crate) fn suspended_time() -> Option<Duration> {
+    /// The clocks are read one after the other; a thread that lost its CPU between them would see a suspend.
+    const READ_MAX: Duration = Duration::from_millis(1);
+    const ATTEMPTS_MAX: usize = 4;
+    for _ in 0..ATTEMPTS_MAX {
+        let before = clock(libc::CLOCK_MONOTONIC)?;
+        let since_boot = clock(libc::CLOCK_BOOTTIME)?;
+        let after = clock(libc::CLOCK_MONOTONIC)?;
+        if after.saturating_sub(before) <= READ_MAX {
+            return Some(since_boot.saturating_sub(after));
+        }
+    }
+    None
+}
+
 /// The raw address of a socket's peer; `None` for what is no connected socket.
 pub(crate) fn peer_of(descriptor: i32) -> Option<Vec<u8>> {
     /// Bytes of the largest address, that of a Unix socket, and some.

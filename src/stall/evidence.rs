@@ -1,0 +1,221 @@
+//! What is known about a stalled thread, and how its time splits; PURE.
+
+use std::time::Duration;
+
+use super::tally::Tally;
+
+/// What is known about a stalled thread. What could not be read is `None`, each piece by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Evidence {
+    /// Time since the begin of the poll.
+    pub(crate) wall: Duration,
+    /// CPU time in it.
+    pub(crate) cpu: Option<Duration>,
+    /// Time ready but without a CPU, as far as the kernel has booked it.
+    pub(crate) run_queue: Option<Duration>,
+    /// State letter now.
+    pub(crate) state: Option<char>,
+    /// What the looks since the suspicion saw.
+    pub(crate) tally: Tally,
+    /// What the kernel counted since the suspicion.
+    pub(crate) kernel: Option<KernelUse>,
+    /// How often the thread left its CPU since the suspicion.
+    pub(crate) switches: Option<SwitchUse>,
+    /// What the machine did meanwhile.
+    pub(crate) machine: MachineUse,
+    /// How late the watchdog itself was in this time: a crowded machine hits it too.
+    pub(crate) watchdog_late: Duration,
+    /// Names of the thread's files that could not be read.
+    pub(crate) unreadable: Vec<&'static str>,
+}
+
+/// What a thread did in the kernel; CPU times in ticks of 10 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct KernelUse {
+    /// CPU time in user mode.
+    pub(crate) user: Duration,
+    /// CPU time in the kernel.
+    pub(crate) system: Duration,
+    /// Page faults that needed no disk.
+    pub(crate) minor_faults: u64,
+    /// Page faults that needed the disk.
+    pub(crate) major_faults: u64,
+}
+
+/// How often a thread left its CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct SwitchUse {
+    /// To wait for something.
+    pub(crate) voluntary: u64,
+    /// Because the kernel gave the CPU to somebody else.
+    pub(crate) involuntary: u64,
+}
+
+/// What the machine did to the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct MachineUse {
+    /// Time that the process's CPU quota kept its ready threads off the CPUs.
+    pub(crate) throttled: Option<Duration>,
+    /// Periods of the quota in which it did.
+    pub(crate) throttled_periods: Option<u64>,
+    /// Time in which some task of the machine waited for a CPU.
+    pub(crate) pressure: Option<Duration>,
+    /// CPU time that the hypervisor gave to others.
+    pub(crate) steal: Option<Duration>,
+    /// CPU time of the whole process.
+    pub(crate) process_cpu: Option<Duration>,
+    /// What all these were counted over.
+    pub(crate) watched: Duration,
+    /// How many threads of this process wanted a CPU.
+    pub(crate) crowd: Option<Crowd>,
+}
+
+/// Threads of this process that want a CPU at one moment, and the CPUs there are for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Crowd {
+    /// Threads running or ready.
+    pub(crate) ready: u32,
+    /// CPUs that the process may use.
+    pub(crate) cpus: u32,
+}
+
+impl MachineUse {
+    /// The process's own threads, if they want more CPUs than there are and got most of what there was: then it starves
+    /// itself, and no other process does.
+    pub(crate) fn own_crowd(&self) -> Option<Crowd> {
+        let crowd = self.crowd.filter(|crowd| crowd.ready > crowd.cpus)?;
+        let most = self.watched * crowd.cpus / 2;
+        self.process_cpu
+            .is_none_or(|used| used >= most)
+            .then_some(crowd)
+    }
+}
+
+/// The three parts of a wall time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parts {
+    /// On a CPU.
+    pub(crate) cpu: Duration,
+    /// Ready, waiting for a CPU.
+    pub(crate) run_queue: Duration,
+    /// Asleep in the kernel.
+    pub(crate) blocked: Duration,
+}
+
+impl Parts {
+    /// The split in words, the first sentence of every event's evidence.
+    pub(crate) fn sentence(self, wall: Duration) -> String {
+        format!(
+            "of {:.1} ms: {:.1} ms on a CPU, {:.1} ms waiting for one, {:.1} ms blocked",
+            ms(wall),
+            ms(self.cpu),
+            ms(self.run_queue),
+            ms(self.blocked)
+        )
+    }
+
+    /// The same proportions of another length: the best that can be said when the thread is gone.
+    pub(crate) fn scaled_to(self, wall: Duration) -> Self {
+        let whole = self.cpu + self.run_queue + self.blocked;
+        if whole.is_zero() {
+            return self;
+        }
+        let scale = |part: Duration| wall.mul_f64(part.as_secs_f64() / whole.as_secs_f64());
+        Self {
+            cpu: scale(self.cpu),
+            run_queue: scale(self.run_queue),
+            blocked: scale(self.blocked),
+        }
+    }
+}
+
+impl Evidence {
+    /// CPU time by the thread's clock, else by the kernel's ticks, which only count from the suspicion on.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        self.cpu
+            .or_else(|| self.kernel.map(|kernel| kernel.user + kernel.system))
+    }
+
+    /// Whether anything tells what the thread does when it is not on a CPU.
+    pub(crate) fn knows_its_state(&self) -> bool {
+        self.state.is_some() || self.tally.looks() > 0
+    }
+
+    /// The split. The kernel books run-queue time only when the thread gets its CPU, so the rest of a thread that was
+    /// found awake is shared out by what the looks saw.
+    pub(crate) fn parts(&self) -> Parts {
+        let cpu = self.cpu_time().unwrap_or_default().min(self.wall);
+        let booked = self
+            .run_queue
+            .unwrap_or_default()
+            .min(self.wall.saturating_sub(cpu));
+        let rest = self.wall.saturating_sub(cpu).saturating_sub(booked);
+        let (asleep, looks) = (self.tally.asleep_looks(), self.tally.looks());
+        let blocked = if looks == 0 {
+            if self.is_awake() {
+                Duration::ZERO
+            } else {
+                rest
+            }
+        } else {
+            rest * asleep / looks
+        };
+        Parts {
+            cpu,
+            run_queue: booked + (rest - blocked),
+            blocked,
+        }
+    }
+
+    fn is_awake(&self) -> bool {
+        self.state == Some('R')
+    }
+}
+
+/// Milliseconds for a sentence.
+pub(super) fn ms(part: Duration) -> f64 {
+    part.as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A vanished thread's total keeps the proportions that were last seen.
+    #[test]
+    fn parts_are_scaled() {
+        let ms = Duration::from_millis;
+        let parts = Parts {
+            cpu: ms(10),
+            run_queue: ms(0),
+            blocked: ms(30),
+        };
+        assert_eq!(
+            parts.scaled_to(ms(80)),
+            Parts {
+                cpu: ms(20),
+                run_queue: ms(0),
+                blocked: ms(60)
+            }
+        );
+    }
+
+    /// Without the thread's clock the kernel's ticks stand in for it.
+    #[test]
+    fn ticks_stand_in_for_the_clock() {
+        let ms = Duration::from_millis;
+        let mut evidence = Evidence {
+            wall: ms(100),
+            state: Some('R'),
+            kernel: Some(KernelUse {
+                user: ms(60),
+                system: ms(20),
+                ..KernelUse::default()
+            }),
+            ..Evidence::default()
+        };
+        assert_eq!(evidence.parts().cpu, ms(80));
+        evidence.cpu = Some(ms(99));
+        assert_eq!(evidence.parts().cpu, ms(99));
+    }
+}

@@ -1,0 +1,343 @@
+//! Recorded signatures of stalled threads and the verdicts that they must get.
+
+use super::*;
+use crate::stall::evidence::{Crowd, KernelUse, MachineUse, SwitchUse};
+use crate::stall::tally::Tally;
+use crate::stall::waiting::{Target, WaitObject};
+
+const T: Duration = Duration::from_millis(10);
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A thread that was last seen in that state, in that system call (none: a page fault).
+fn evidence(wall: u64, cpu: u64, run_queue: u64, state: char, syscall: &str) -> Evidence {
+    let mut tally = Tally::default();
+    if state == 'R' {
+        tally.awake();
+    } else {
+        look_asleep(&mut tally, state, syscall);
+    }
+    Evidence {
+        wall: ms(wall),
+        cpu: Some(ms(cpu)),
+        run_queue: Some(ms(run_queue)),
+        state: Some(state),
+        tally,
+        ..Evidence::default()
+    }
+}
+
+fn look_asleep(tally: &mut Tally, state: char, syscall: &str) {
+    let place = if syscall.is_empty() {
+        Place::Outside
+    } else {
+        Place::Call {
+            number: i64::try_from(syscall.len()).unwrap(),
+            first: 0,
+        }
+    };
+    tally.asleep(place, || Wait {
+        place,
+        syscall: (!syscall.is_empty()).then(|| syscall.to_owned()),
+        wchan: None,
+        uninterruptible: state == 'D',
+        object: None,
+    });
+}
+
+/// Recorded signatures of blocked and busy threads (wall, on CPU, run queue, state, system call) and their verdicts.
+#[test]
+fn recorded_signatures() {
+    use Verdict::{BlockedOther, ChildWait, CpuUser, Disk, LockWait, PageFault, Sleep, Starved};
+    for (wall, cpu, run_queue, state, syscall, expected) in [
+        (402, 133, 267, 'R', "", Some(CpuUser)),
+        (441, 143, 297, 'R', "", Some(CpuUser)),
+        (405, 0, 0, 'S', "clock_nanosleep", Some(Sleep)),
+        (406, 0, 0, 'S', "futex", Some(LockWait)),
+        (403, 0, 1, 'S', "read", Some(BlockedOther)),
+        (404, 0, 4, 'S', "wait4", Some(ChildWait)),
+        (403, 38, 96, 'D', "pread64", Some(Disk)),
+        (196, 46, 71, 'D', "", Some(PageFault)),
+        (10, 4, 6, 'R', "", None),
+        (30, 9, 21, 'R', "", None),
+        (60, 9, 51, 'R', "", Some(Starved)),
+        (60, 8, 0, 'R', "", Some(Starved)),
+    ] {
+        let judged = judge(&evidence(wall, cpu, run_queue, state, syscall), T);
+        assert_eq!(
+            judged.map(|judged| judged.verdict),
+            expected,
+            "{wall} {cpu} {run_queue} {state} {syscall}"
+        );
+    }
+}
+
+/// A thread that is awake at the moment of judgement but slept at most looks was blocked, not starved.
+#[test]
+fn looks_share_out_the_rest() {
+    let mut flickering = evidence(100, 5, 5, 'R', "");
+    for _ in 0..9 {
+        look_asleep(&mut flickering.tally, 'S', "clock_nanosleep");
+    }
+    assert_eq!(
+        judge(&flickering, T).map(|judged| judged.verdict),
+        Some(Verdict::Sleep)
+    );
+    assert_eq!(flickering.parts().blocked, ms(81));
+}
+
+/// Ticks or page faults make CPU time the kernel's; a quota makes waiting for a CPU a throttling.
+#[test]
+fn kernel_and_quota() {
+    let mut burning = evidence(100, 90, 0, 'R', "");
+    for (user, system, minor_faults, expected) in [
+        (80, 10, 0, Verdict::CpuUser),
+        (10, 80, 0, Verdict::CpuSystem),
+        (0, 10, 10, Verdict::CpuUser),
+        (0, 10, 50_000, Verdict::CpuSystem),
+    ] {
+        burning.kernel = Some(KernelUse {
+            user: ms(user),
+            system: ms(system),
+            minor_faults,
+            major_faults: 0,
+        });
+        assert_eq!(
+            judge(&burning, T).unwrap().verdict,
+            expected,
+            "{user} {system} {minor_faults}"
+        );
+    }
+    let mut waiting = evidence(80, 5, 75, 'R', "");
+    waiting.machine.throttled = Some(ms(70));
+    assert_eq!(judge(&waiting, T).unwrap().verdict, Verdict::Throttled);
+}
+
+/// What cannot be read is unknown, never guessed.
+#[test]
+fn missing_evidence() {
+    let nothing = Evidence {
+        wall: ms(500),
+        ..Evidence::default()
+    };
+    let judged = judge(&nothing, T).unwrap();
+    assert_eq!(
+        (judged.verdict, judged.confidence),
+        (Verdict::Unknown, Confidence::Unknown)
+    );
+}
+
+/// A thread that was seen `asleep` at every look, in a call with that object.
+fn waited(syscall: &str, state: char, wchan: &str, target: Option<Target>) -> Evidence {
+    let mut known = evidence(100, 1, 1, state, "");
+    known.tally = Tally::default();
+    let place = if syscall.is_empty() {
+        Place::Outside
+    } else {
+        Place::Call {
+            number: 1,
+            first: 0,
+        }
+    };
+    known.tally.asleep(place, || Wait {
+        place,
+        syscall: (!syscall.is_empty()).then(|| syscall.to_owned()),
+        wchan: (!wchan.is_empty()).then(|| wchan.to_owned()),
+        uninterruptible: state == 'D',
+        object: target.map(|target| WaitObject {
+            text: "it".to_owned(),
+            target: Some(target),
+            wants_lock: syscall == "fcntl",
+        }),
+    });
+    known
+}
+
+/// One signature for each verdict that a wait can get; those of the machine and of the CPU have tests of their own.
+#[test]
+fn every_wait_has_its_word() {
+    use Target::{File, Kernel, NameServer, Pipe, Process, Socket, Timer};
+    for (syscall, state, wchan, target, expected) in [
+        (
+            "clock_nanosleep",
+            'S',
+            "hrtimer_nanosleep",
+            None,
+            Verdict::Sleep,
+        ),
+        ("select", 'S', "do_select", Some(Timer), Verdict::Sleep),
+        ("futex", 'S', "futex_do_wait", None, Verdict::LockWait),
+        ("pread64", 'D', "__iomap_dio_rw", Some(File), Verdict::Disk),
+        (
+            "openat",
+            'S',
+            "request_wait_answer",
+            Some(File),
+            Verdict::Disk,
+        ),
+        ("fsync", 'D', "folio_wait_bit", Some(File), Verdict::Disk),
+        ("", 'D', "folio_wait_bit_common", None, Verdict::PageFault),
+        (
+            "recvfrom",
+            'S',
+            "sk_wait_data",
+            Some(Socket),
+            Verdict::Socket,
+        ),
+        ("poll", 'S', "do_poll", Some(Socket), Verdict::Socket),
+        ("epoll_wait", 'S', "ep_poll", Some(Socket), Verdict::Socket),
+        (
+            "connect",
+            'S',
+            "inet_wait_for_connect",
+            Some(Socket),
+            Verdict::Connect,
+        ),
+        ("poll", 'S', "do_poll", Some(NameServer), Verdict::Dns),
+        ("write", 'S', "anon_pipe_write", Some(Pipe), Verdict::Pipe),
+        ("read", 'S', "n_tty_read", Some(Pipe), Verdict::Pipe),
+        (
+            "flock",
+            'S',
+            "locks_lock_inode_wait",
+            Some(File),
+            Verdict::FileLock,
+        ),
+        ("fcntl", 'S', "fcntl_setlk", Some(File), Verdict::FileLock),
+        ("wait4", 'S', "do_wait", None, Verdict::ChildWait),
+        ("poll", 'S', "do_poll", Some(Process), Verdict::ChildWait),
+        (
+            "read",
+            'S',
+            "eventfd_read",
+            Some(Kernel),
+            Verdict::BlockedOther,
+        ),
+        ("ioctl", 'S', "", None, Verdict::BlockedOther),
+    ] {
+        let judged = judge(&waited(syscall, state, wchan, target), T).unwrap();
+        assert_eq!(judged.verdict, expected, "{syscall} {wchan} {target:?}");
+        let is_proven = judged.confidence == Confidence::Proven;
+        assert_eq!(is_proven, !syscall.is_empty(), "{syscall}");
+    }
+}
+
+/// Reading `syscall` can be refused alone: the kernel function then tells, less surely, and what was missing is said.
+#[test]
+fn an_undumpable_process() {
+    let mut known = waited("", 'S', "hrtimer_nanosleep", None);
+    known.tally = Tally::default();
+    known.tally.asleep(Place::Unreadable, || Wait {
+        place: Place::Unreadable,
+        syscall: None,
+        wchan: Some("hrtimer_nanosleep".to_owned()),
+        uninterruptible: false,
+        object: None,
+    });
+    known.unreadable = vec!["syscall"];
+    let judged = judge(&known, T).unwrap();
+    assert_eq!(
+        (judged.verdict, judged.confidence),
+        (Verdict::Sleep, Confidence::Likely)
+    );
+    let missing = "could not be read: syscall (an undumpable process, or a sandbox)";
+    assert_eq!(judged.evidence.last().map(String::as_str), Some(missing));
+}
+
+/// A loop that yields its CPU all the time is awake at every look, and burns CPU time like any other.
+#[test]
+fn a_yielding_loop_computes() {
+    let mut yielding = evidence(400, 160, 236, 'R', "");
+    yielding.switches = Some(SwitchUse {
+        voluntary: 140,
+        involuntary: 7,
+    });
+    let judged = judge(&yielding, T).unwrap();
+    assert_eq!(judged.verdict, Verdict::CpuUser);
+    assert!(judged.evidence.iter().any(|said| said.contains("7 times")));
+}
+
+/// Stolen time makes a CPU verdict less sure; a little of it does not.
+#[test]
+fn stolen_time_casts_a_doubt() {
+    for (steal, expected) in [
+        (0, Confidence::Proven),
+        (10, Confidence::Proven),
+        (40, Confidence::Likely),
+    ] {
+        let mut burning = evidence(100, 90, 0, 'R', "");
+        burning.machine.steal = Some(ms(steal));
+        let judged = judge(&burning, T).unwrap();
+        assert_eq!(
+            (judged.verdict, judged.confidence),
+            (Verdict::CpuUser, expected),
+            "{steal}"
+        );
+    }
+}
+
+/// The process's own threads are named when they alone want more CPUs than there are; other processes never are.
+#[test]
+fn who_takes_the_cpus() {
+    for (ready, process_cpu, expected) in [
+        (2, 110, None),
+        // Others got the CPUs.
+        (6, 20, None),
+        (6, 110, Some(Circumstance::OwnThreads)),
+    ] {
+        let mut starved = evidence(60, 5, 55, 'R', "");
+        starved.machine = MachineUse {
+            pressure: Some(ms(50)),
+            crowd: Some(Crowd { ready, cpus: 2 }),
+            process_cpu: Some(ms(process_cpu)),
+            watched: ms(60),
+            ..MachineUse::default()
+        };
+        let judged = judge(&starved, T).unwrap();
+        assert_eq!(
+            (judged.verdict, judged.circumstance),
+            (Verdict::Starved, expected)
+        );
+        let own = "starved by 6 threads of this process that want a CPU, on 2 CPUs";
+        assert_eq!(
+            judged.evidence.iter().any(|said| said == own),
+            expected.is_some()
+        );
+    }
+}
+
+/// Page faults that needed the disk are counted in the evidence.
+#[test]
+fn page_faults_are_counted() {
+    let mut touching = waited("", 'D', "folio_wait_bit_common", None);
+    touching.kernel = Some(KernelUse {
+        major_faults: 1986,
+        ..KernelUse::default()
+    });
+    let judged = judge(&touching, T).unwrap();
+    assert_eq!(judged.verdict, Verdict::PageFault);
+    assert!(
+        judged
+            .evidence
+            .iter()
+            .any(|said| said == "1986 page faults had to be read from storage")
+    );
+}
+
+/// A clock that cannot be read costs certainty, not the verdict.
+#[test]
+fn ticks_are_less_sure() {
+    let mut burning = evidence(200, 0, 0, 'R', "");
+    burning.cpu = None;
+    burning.kernel = Some(KernelUse {
+        user: ms(180),
+        ..KernelUse::default()
+    });
+    let judged = judge(&burning, T).unwrap();
+    assert_eq!(
+        (judged.verdict, judged.confidence),
+        (Verdict::CpuUser, Confidence::Likely)
+    );
+}
