@@ -38,6 +38,23 @@ pub static STALL_SITE_SECONDS: Metric = Metric::counter(
 )
 .in_unit(Unit::Seconds);
 
+/// Seconds that others waited.
+pub static STALL_VICTIM_SECONDS: Metric = Metric::counter(
+    "pollscope_stall_victim_delay_seconds_total",
+    &["site", "verdict"],
+    "Time that other tasks waited for stalls that have ended, by the line that caused them; measured where it can be, else estimated from queue depths.",
+    "This line is the one that costs others most, which a short stall of a full worker can do.",
+)
+.in_unit(Unit::Seconds);
+
+/// Waits lost.
+pub static VICTIMS_LOST: Metric = Metric::counter(
+    "pollscope_victims_lost_total",
+    &[],
+    "Tasks that waited for a stall and were not counted among its victims because too many came at once.",
+    "The victims of stalls are more than the events say.",
+);
+
 /// Stalls excused.
 pub static STALLS_EXCUSED: Metric = Metric::counter(
     "pollscope_stalls_excused_total",
@@ -218,6 +235,8 @@ pub static TOOLKIT: Table = &[
     &STALL_SECONDS,
     &STALLS_ACTIVE,
     &STALL_SITE_SECONDS,
+    &STALL_VICTIM_SECONDS,
+    &VICTIMS_LOST,
     &STALLS_EXCUSED,
     &REPORTS_SUPPRESSED,
     &REPORTS_DROPPED,

@@ -7,7 +7,7 @@ use super::Samples;
 use super::catalogue as table;
 use crate::procfs::{ProcessUsage, open_descriptors};
 use crate::report::to_f64;
-use crate::runtime::slots;
+use crate::runtime::{delays, slots};
 use crate::watchdog::Stats;
 
 /// The watchdog's counters.
@@ -38,6 +38,7 @@ pub(crate) fn sample_watchdog(stats: &Stats, samples: &mut Samples) {
     samples.set(&table::WATCHDOG_LOOKS, &[], count(&stats.looks));
     let cpu = Duration::from_nanos(stats.cpu_ns.load(Ordering::Relaxed));
     samples.set(&table::WATCHDOG_CPU, &[], cpu.as_secs_f64());
+    samples.set(&table::VICTIMS_LOST, &[], to_f64(delays::lost()));
     samples.set(
         &table::UNWATCHED_THREADS,
         &[],

@@ -25,6 +25,7 @@ pub(crate) struct Accounts {
     opened: BTreeMap<(String, &'static str), u64>,
     seconds: BTreeMap<(String, &'static str), f64>,
     sites: BTreeMap<(String, &'static str), f64>,
+    victim_seconds: BTreeMap<(String, &'static str), f64>,
     active: BTreeMap<String, BTreeSet<u64>>,
     open: OpenStalls,
     excused: u64,
@@ -57,8 +58,21 @@ impl Accounts {
                     *self.opened.entry((runtime, verdict)).or_default() += 1;
                 }
                 let site = self.site_of(stall);
+                if let Some(victims) = &stall.victims {
+                    let site = (site.clone(), verdict);
+                    *self.victim_seconds.entry(site).or_default() += victims.delay_ms / 1e3;
+                }
                 *self.sites.entry((site, verdict)).or_default() += seconds;
             }
+        }
+    }
+
+    /// Of the stalls up to number `latest` only those in `open` last still; the closes of others were lost.
+    pub(crate) fn reconcile(&mut self, latest: u64, open: &BTreeSet<u64>) {
+        let lasts = |id: &u64| *id > latest || open.contains(id);
+        self.open.retain(lasts);
+        for active in self.active.values_mut() {
+            active.retain(lasts);
         }
     }
 
@@ -121,6 +135,9 @@ impl Accounts {
         for ((site, verdict), seconds) in &self.sites {
             samples.set(&table::STALL_SITE_SECONDS, &[site, verdict], *seconds);
         }
+        for ((site, verdict), seconds) in &self.victim_seconds {
+            samples.set(&table::STALL_VICTIM_SECONDS, &[site, verdict], *seconds);
+        }
         samples.set(
             &table::STALLS_EXCUSED,
             &["block-in-place"],
@@ -148,6 +165,7 @@ pub(crate) fn to_f64(count: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::report::recorded;
+    use crate::stall::Victims;
 
     /// Long paths are cut to what tells files apart.
     #[test]
@@ -165,6 +183,43 @@ mod tests {
         }
         assert_eq!(accounts.opened[&("main".to_owned(), "sleep")], 2);
         assert!(accounts.active["main"].is_empty());
+    }
+
+    /// A stall whose close was lost is forgotten; one that lasts, and one that is newer than the list, is not.
+    #[test]
+    fn lost_closes_are_reconciled() {
+        let mut accounts = Accounts::default();
+        for id in 1..=3 {
+            accounts.book(&Stall {
+                tid: i32::try_from(id).unwrap(),
+                ..recorded::stall(id, Phase::Open)
+            });
+        }
+        let active = |accounts: &Accounts| accounts.active["main"].clone();
+        accounts.reconcile(2, &BTreeSet::from([2]));
+        assert_eq!(active(&accounts), BTreeSet::from([2, 3]));
+        accounts.reconcile(3, &BTreeSet::new());
+        assert_eq!(active(&accounts), BTreeSet::new());
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(9);
+        assert_eq!(accounts.stuck(now, Duration::from_secs(1)), None);
+    }
+
+    /// Victims' time is booked by the line that made them wait.
+    #[test]
+    fn victims_are_booked_by_site() {
+        let mut accounts = Accounts::default();
+        for phase in [Phase::Open, Phase::Close] {
+            accounts.book(&Stall {
+                victims: Some(Victims {
+                    count: 4,
+                    delay_ms: 1500.0,
+                    ..Victims::default()
+                }),
+                ..recorded::stall(1, phase)
+            });
+        }
+        let site = ("src/orders/db.rs:41".to_owned(), "sleep");
+        assert_eq!(accounts.victim_seconds, BTreeMap::from([(site, 1.5)]));
     }
 
     /// However many runtimes there are, their labels are bounded.

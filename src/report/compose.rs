@@ -101,7 +101,7 @@ pub(crate) fn compose(
         stack_via: captured.map_or(StackVia::None, |captured| captured.via),
         stack_complete: complete,
         census: observed.census.clone(),
-        victims: None,
+        victims: observed.victims.clone(),
         span: None,
         suppressed: 0,
     }
@@ -159,6 +159,7 @@ pub(crate) fn close(observed: &Observed, last: &Stall) -> Stall {
         run_queue_ms: ms(observed.parts.run_queue),
         blocked_ms: ms(observed.parts.blocked),
         evidence,
+        victims: observed.victims.clone(),
         ..last.clone()
     }
 }
@@ -189,6 +190,7 @@ pub(crate) fn keep_better_cause(stall: Stall, last: &Stall) -> Stall {
         run_queue_ms: stall.run_queue_ms,
         blocked_ms: stall.blocked_ms,
         suppressed: stall.suppressed,
+        victims: stall.victims,
         evidence,
         ..last.clone()
     }

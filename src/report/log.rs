@@ -152,8 +152,17 @@ fn sentence(stall: &Stall) -> String {
         ),
         (None, _) => String::new(),
     };
+    let paid = match &stall.victims {
+        Some(victims) if victims.count > 0 => format!(
+            ", {}{} tasks waited {:.0} ms in all for it",
+            if victims.measured { "" } else { "about " },
+            victims.count,
+            victims.delay_ms
+        ),
+        _ => String::new(),
+    };
     format!(
-        "{who} {has} {:.0} ms ({}){whose}{what}",
+        "{who} {has} {:.0} ms ({}){whose}{paid}{what}",
         stall.duration_ms,
         stall.verdict.name()
     )
@@ -169,6 +178,7 @@ mod tests {
 
     use super::*;
     use crate::report::recorded::stall as recorded_stall;
+    use crate::stall::Victims;
 
     /// Far more than a crowded machine needs to run a thread.
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -222,6 +232,26 @@ mod tests {
         drop(open);
         for _ in 0..QUEUE_LEN_MAX {
             is_met.recv_timeout(PATIENCE).unwrap();
+        }
+    }
+
+    /// The sentence says what others paid, and whether that is an estimate.
+    #[test]
+    fn tells_of_victims() {
+        for (measured, expected) in [
+            (true, ", 20 tasks waited 5900 ms in all for it"),
+            (false, ", about 20 tasks waited 5900 ms in all for it"),
+        ] {
+            let text = sentence(&Stall {
+                victims: Some(Victims {
+                    count: 20,
+                    delay_ms: 5900.0,
+                    measured,
+                    sites: Vec::new(),
+                }),
+                ..recorded_stall(1, Phase::Close)
+            });
+            assert!(text.ends_with(expected), "{text}");
         }
     }
 

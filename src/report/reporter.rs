@@ -1,6 +1,6 @@
 //! The reporter's thread.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -38,6 +38,8 @@ pub(crate) enum Message {
     Standstill(Box<Standstill>),
     /// Time for the metrics' upkeep.
     Upkeep,
+    /// Of the stalls up to this number only these last still: what else is thought to be open has lost its close.
+    Lasting(u64, BTreeSet<u64>),
     /// The scope is gone.
     Stop,
 }
@@ -122,6 +124,10 @@ impl Reporter {
                     self.publish(stall, logged);
                 }
                 Message::Upkeep => self.registry.upkeep(),
+                Message::Lasting(latest, open) => {
+                    desk.open.retain(|id, _| *id > latest || open.contains(id));
+                    self.accounts().reconcile(latest, &open);
+                }
                 Message::Stop => return,
             }
         }
@@ -150,6 +156,10 @@ impl Reporter {
         if is_announced(&stack) || is_elsewhere(&stack, complete) {
             desk.remember(observed.id, None);
             self.accounts().excuse();
+            if let Some(Some(open)) = known {
+                // An earlier report took it for a stall: that one ends here.
+                self.publish(close(observed, &open.last), open.logged);
+            }
             return;
         }
         let earlier = observed

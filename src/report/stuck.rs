@@ -1,7 +1,8 @@
 //! Which open stall is the longest; PURE.
 //!
 //! Kept apart from the ring: a bad day's newer events push an old stall out of that while it still lasts. A thread stands
-//! in one stall at a time, so the thread is the key and a later stall replaces one whose close was lost.
+//! in one stall at a time, so the thread is the key and a later stall replaces one whose close was lost; the watchdog's
+//! list of open stalls ends the rest of those.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -41,6 +42,11 @@ impl OpenStalls {
         } else if self.by_thread.contains_key(&stall.tid) || self.by_thread.len() < OPEN_LEN_MAX {
             self.by_thread.insert(stall.tid, OpenStall::of(stall));
         }
+    }
+
+    /// Keeps only those whose number passes.
+    pub(crate) fn retain(&mut self, lasts: impl Fn(&u64) -> bool) {
+        self.by_thread.retain(|_, open| lasts(&open.id));
     }
 
     /// The oldest one that is at least `limit` old at `now`, in one line; the machine's own do not count.

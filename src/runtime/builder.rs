@@ -201,18 +201,19 @@ impl RuntimeBuilder {
 
     #[cfg(tokio_unstable)]
     fn install_task_hooks(&mut self, number: u32) {
-        use super::task_id::number_of;
-
         let is_watched = self.tier == Tier::Hooks;
+        #[cfg(feature = "schedule-latency")]
+        if is_watched {
+            self.builder.track_task_schedule_latency();
+        }
         match self.on_before_task_poll.take() {
             None if is_watched => {
-                self.builder.on_before_task_poll(move |task| {
-                    slots::enter(number, number_of(&task.id()), task.spawned_at())
-                });
+                self.builder
+                    .on_before_task_poll(move |task| begin_poll(number, task));
             }
             Some(hook) if is_watched => {
                 self.builder.on_before_task_poll(move |task| {
-                    slots::enter(number, number_of(&task.id()), task.spawned_at());
+                    begin_poll(number, task);
                     hook(task);
                 });
             }
@@ -230,6 +231,19 @@ impl RuntimeBuilder {
             Some(hook) => drop(self.builder.on_after_task_poll(move |task| hook(task))),
             None => (),
         }
+    }
+}
+
+#[cfg(tokio_unstable)]
+#[inline]
+fn begin_poll(runtime: u32, task: &tokio::runtime::TaskMeta<'_>) {
+    let id = super::task_id::number_of(&task.id());
+    slots::enter(runtime, id, task.spawned_at());
+    #[cfg(feature = "schedule-latency")]
+    if let Some(least) = slots::delays_asked()
+        && let Some(latency) = task.schedule_latency()
+    {
+        super::delays::note_latency(id, task.spawned_at(), latency, least);
     }
 }
 

@@ -8,6 +8,7 @@ mod bell;
 mod builder;
 mod built;
 pub(crate) mod coarse_clock;
+pub(crate) mod delays;
 mod driving;
 pub(crate) mod records;
 mod registry;

@@ -26,6 +26,23 @@ pub(crate) struct WatchedRuntime {
     pub(crate) handle: Option<Handle>,
 }
 
+impl WatchedRuntime {
+    /// Tasks ready in the queue that all workers share.
+    pub(crate) fn shared_queue(&self) -> usize {
+        self.metrics.global_queue_depth()
+    }
+
+    /// Tasks ready in a worker's own queue, which Tokio tells only under `--cfg tokio_unstable`.
+    pub(crate) fn own_queue(&self, worker: usize) -> usize {
+        #[cfg(tokio_unstable)]
+        if worker < self.metrics.num_workers() {
+            return self.metrics.worker_local_queue_depth(worker);
+        }
+        let _ = worker;
+        0
+    }
+}
+
 /// All watched runtimes; clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Runtimes {

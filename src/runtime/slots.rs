@@ -65,6 +65,8 @@ pub(crate) struct Slot {
     thread_pointer: AtomicU64,
     generation: AtomicU64,
     worker_since: AtomicU64,
+    /// Waits of at least so many nanoseconds are asked for; 0 if none are.
+    delays_asked: AtomicU64,
     tid: AtomicI32,
     runtime: AtomicU32,
     worker: AtomicU32,
@@ -141,6 +143,7 @@ impl Slot {
             thread_pointer: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             worker_since: AtomicU64::new(0),
+            delays_asked: AtomicU64::new(0),
             tid: AtomicI32::new(0),
             runtime: AtomicU32::new(0),
             worker: AtomicU32::new(NO_WORKER),
@@ -256,6 +259,14 @@ impl Slot {
     /// Asks the worker to stamp the end of the poll with this sequence number.
     pub(crate) fn flag(&self, seq: u64) {
         self.flagged_seq.store(seq, Ordering::Relaxed);
+    }
+
+    /// Asks the worker to note the waits of the tasks it polls that are at least this long; zero asks for none.
+    pub(crate) fn ask_for_delays(&self, least: Duration) {
+        let least = u64::try_from(least.as_nanos()).unwrap_or(u64::MAX);
+        if self.delays_asked.load(Ordering::Relaxed) != least {
+            self.delays_asked.store(least, Ordering::Relaxed);
+        }
     }
 
     /// One consistent look; `None` for a slot nobody holds. A slot that changes at every attempt is between polls for
@@ -398,6 +409,31 @@ pub(crate) fn polls_task(task_id: u64) -> bool {
     CURRENT.with(Cell::get).is_some_and(polls)
 }
 
+/// The shortest wait that this thread is asked to note, if it is asked.
+#[inline]
+pub(crate) fn delays_asked() -> Option<Duration> {
+    let asked = |slot: &Slot| slot.delays_asked.load(Ordering::Relaxed);
+    let least = CURRENT.with(Cell::get).map_or(0, asked);
+    (least != 0).then(|| Duration::from_nanos(least))
+}
+
+/// A thread and the runtime it works for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whereabouts {
+    /// Number of the runtime; 0 if it is not known.
+    pub(crate) runtime: u32,
+    /// Thread id.
+    pub(crate) tid: i32,
+}
+
+/// Where the calling thread is; `None` if it has no slot.
+pub(crate) fn whereabouts() -> Option<Whereabouts> {
+    CURRENT.with(Cell::get).map(|slot| Whereabouts {
+        runtime: slot.runtime.load(Ordering::Relaxed),
+        tid: slot.tid.load(Ordering::Relaxed),
+    })
+}
+
 /// The runtime that this thread works for.
 #[inline]
 pub(crate) fn current_runtime() -> u32 {
@@ -482,6 +518,7 @@ fn claim(runtime: u32) -> Option<&'static Slot> {
     };
     slot.become_worker(home, worker_index());
     slot.nested.store(0, Ordering::Relaxed);
+    slot.delays_asked.store(0, Ordering::Relaxed);
     slot.parked.store(false, Ordering::Release);
     CURRENT.with(|current| current.set(Some(slot)));
     RELEASE.with(|release| release.set(Release(Some(slot))));

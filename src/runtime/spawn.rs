@@ -9,11 +9,15 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
+use super::delays;
 use super::records;
 use super::slots::{self, Entry};
 use super::task_id::number_of;
 use super::task_record::TaskRecord;
 use super::wake::TaskWaker;
+
+/// Whether Tokio measures every task's wait, so that a poll of which a hook has told is noted already.
+const HOOKS_TELL_DELAYS: bool = cfg!(all(tokio_unstable, feature = "schedule-latency"));
 
 /// Spawns a task whose polls and wakes are watched, as `tokio::spawn` otherwise does.
 ///
@@ -94,7 +98,12 @@ impl<'a> InsideTask<'a> {
             record.has_id(tokio::task::try_id().map_or(0, |id| number_of(&id)));
         }
         let entry = slots::enter_task(record.id(), record.spawned_at());
-        record.begin_poll();
+        let ready = record.begin_poll();
+        if let Some(least) = slots::delays_asked()
+            && !(HOOKS_TELL_DELAYS && matches!(entry, Entry::Told))
+        {
+            delays::note_ready(record.id(), record.spawned_at(), ready, least);
+        }
         Self { record, entry }
     }
 }

@@ -118,6 +118,11 @@ impl Episode {
         self.next_report = Some(now + length);
     }
 
+    /// When the poll began, as far as known.
+    pub(crate) fn started(&self) -> Duration {
+        self.span(self.last_look).started
+    }
+
     /// Nobody looked because everybody was idle, until now: a poll can only begin from here on.
     pub(crate) fn idle_until(&mut self, now: Duration) {
         if !self.busy {

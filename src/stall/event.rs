@@ -103,15 +103,30 @@ pub struct ThreadState {
     pub syscall: Option<String>,
 }
 
-/// Who paid for the stall.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+/// Tasks of one spawn site that waited because of a stall.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct VictimSite {
+    /// Where they were spawned, as `file:line:column`.
+    pub spawned_at: String,
+    /// How many.
+    pub count: u64,
+    /// Their added delay, in milliseconds.
+    pub delay_ms: f64,
+}
+
+/// Who paid for the stall: so far in an `open` or `again`, in all in a `close`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Victims {
-    /// Tasks that waited because of the stall.
+    /// Tasks that waited because of the stall: of those whose waits can be measured, which are all with the feature
+    /// `schedule-latency` on tier T2 and otherwise the tasks of `pollscope::spawn`.
     pub count: u64,
     /// Their added delay, in milliseconds.
     pub delay_ms: f64,
     /// Whether the numbers were measured; `false` means estimated from queue depths.
     pub measured: bool,
+    /// The spawn sites that waited longest, if measured.
+    #[serde(default)]
+    pub sites: Vec<VictimSite>,
 }
 
 /// One line of what to do, with the rule that gave it.
@@ -184,7 +199,7 @@ pub struct Stall {
     pub stack_complete: bool,
     /// Other threads at that moment, for lock waits.
     pub census: Vec<ThreadState>,
-    /// Who paid.
+    /// Who paid; `None` if that is not known.
     pub victims: Option<Victims>,
     /// The current span.
     pub span: Option<SpanInfo>,

@@ -12,11 +12,12 @@ mod line;
 mod refine;
 mod tally;
 mod verdict;
+mod victims;
 mod waiting;
 
 pub use event::{
     Advice, Confidence, Frame, Phase, SourceLine, SpanInfo, StackVia, Stall, TaskInfo, ThreadState,
-    Victims,
+    VictimSite, Victims,
 };
 pub use verdict::Verdict;
 
@@ -30,4 +31,5 @@ pub(crate) use limiter::Limiter;
 pub(crate) use line::{agree, is_runtime, own_future, own_line};
 pub(crate) use refine::refine;
 pub(crate) use tally::{Place, Tally, Wait};
+pub(crate) use victims::{Stretch, TaskDelay, VictimTally, charge};
 pub(crate) use waiting::{Target, WaitObject};

@@ -11,6 +11,7 @@ mod source;
 mod standstill;
 mod stats;
 mod thread;
+mod victims;
 mod watch;
 mod worker;
 

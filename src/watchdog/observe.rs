@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::capture::Captured;
 use crate::runtime::WatchedRuntime;
-use crate::stall::{Judgement, Parts, Phase, Span, ThreadState, Wait};
+use crate::stall::{Judgement, Parts, Phase, Span, ThreadState, Victims, Wait};
 
 /// Who was stalled.
 #[derive(Debug, Clone)]
@@ -47,4 +47,6 @@ pub(crate) struct Observed {
     pub(crate) wait: Option<Wait>,
     /// The other threads, for lock waits.
     pub(crate) census: Vec<ThreadState>,
+    /// Who has waited for it so far.
+    pub(crate) victims: Option<Victims>,
 }

@@ -109,6 +109,7 @@ impl Loop {
             self.watch.look(now);
             self.upkeep(now);
         }
+        self.watch.finish();
         coarse_clock::pause();
     }
 

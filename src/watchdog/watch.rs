@@ -1,6 +1,6 @@
 //! One look at all workers, and what follows from it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -12,6 +12,7 @@ use super::rounds::Rounds;
 use super::source::{Key, Source};
 use super::standstill::{Beside, Standstill};
 use super::stats::Stats;
+use super::victims::VictimLedger;
 use super::worker::{OpenReport, Worker};
 use crate::capture::{Captured, Capturer, sys};
 use crate::config::{Config, SignalPolicy};
@@ -79,6 +80,9 @@ pub(crate) struct Watch {
     cpus: u32,
     /// Time of this round in which threads were waited for, to answer for their stacks.
     waited: Duration,
+    victims: VictimLedger,
+    /// Whether a close was lost since the reporter was last told what is open.
+    owes_list: bool,
 }
 
 impl Watch {
@@ -92,6 +96,7 @@ impl Watch {
             SignalPolicy::Auto => sys::CaptureSignal::install(),
             SignalPolicy::Never => None,
         };
+        let victims = VictimLedger::new(pace::pause(config.record));
         Self {
             config,
             runtimes,
@@ -109,6 +114,8 @@ impl Watch {
             cpus: std::thread::available_parallelism()
                 .map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
             waited: Duration::ZERO,
+            victims,
+            owes_list: false,
         }
     }
 
@@ -137,6 +144,7 @@ impl Watch {
         self.stats.looks.fetch_add(1, Ordering::Relaxed);
         coarse_clock::publish(now);
         self.tell_late_closes();
+        self.victims.look(now, &self.runtimes);
         let mut alive = Vec::with_capacity(self.workers.len());
         for (index, slot) in slots::claimed_slots().iter().enumerate() {
             let Some(view) = slot.view() else { continue };
@@ -168,6 +176,9 @@ impl Watch {
         if self.workers.len() > alive.len() {
             self.bury(now, &alive);
         }
+        let settled = self.victims.settled(&self.runtimes);
+        settled.into_iter().for_each(|close| self.tell(close));
+        self.victims.ask(slots::claimed_slots());
     }
 
     /// Forgets workers whose threads are gone; a stall that was reported ends with its thread at the latest.
@@ -195,6 +206,7 @@ impl Watch {
             if let Some(Step::Over(span)) = over {
                 self.close(key, span, false);
             }
+            self.victims.forget(key);
             self.workers.remove(&key);
         }
     }
@@ -215,6 +227,9 @@ impl Watch {
     /// Whether a reported stall has not ended.
     pub(crate) fn has_open_stalls(&self) -> bool {
         self.workers.values().any(|worker| worker.open.is_some())
+            || self.victims.is_settling()
+            || self.owes_list
+            || !self.late_closes.is_empty()
     }
 
     /// Whether some runtime can only be watched by looking again and again.
@@ -267,7 +282,8 @@ impl Watch {
             {
                 self.late_closes.push(*observed);
             }
-            Err(_) => {
+            Err(lost) => {
+                self.owes_list |= matches!(lost, TrySendError::Full(_));
                 self.stats.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -277,6 +293,27 @@ impl Watch {
         for observed in std::mem::take(&mut self.late_closes) {
             self.tell(Message::Observed(Box::new(observed)));
         }
+        if self.owes_list {
+            let lasting = Message::Lasting(self.next_id - 1, self.untold());
+            self.owes_list = matches!(self.outbox.try_send(lasting), Err(TrySendError::Full(_)));
+        }
+    }
+
+    /// Stalls whose closes the reporter is still to be told.
+    fn untold(&self) -> BTreeSet<u64> {
+        let open = self
+            .workers
+            .values()
+            .filter_map(|worker| worker.open.as_ref());
+        let late = self.late_closes.iter().map(|close| close.id);
+        let held = self.victims.held();
+        open.map(|open| open.id).chain(late).chain(held).collect()
+    }
+
+    /// The last look: closes are told as they are.
+    pub(crate) fn finish(&mut self) {
+        let held = self.victims.all_settled(&self.runtimes);
+        held.into_iter().for_each(|close| self.tell(close));
     }
 
     /// Looks for a worker that no probe has met, or finds that the runtime has ended.
@@ -314,12 +351,19 @@ impl Watch {
             .entry(key)
             .or_insert_with(|| Worker::new(now, view));
         match worker.episode.step(now, look, self.config.record) {
-            Step::Quiet => worker.note_state(),
+            Step::Quiet => {
+                worker.note_state();
+                if !look.busy {
+                    self.victims.forget(key);
+                }
+            }
             Step::Begun => {
                 self.last_move = now;
                 worker.begin();
+                self.victims.forget(key);
             }
             Step::Suspect => {
+                self.victims.suspect(key, view, worker.episode.started());
                 source.flag(look);
                 worker.suspect(&self.environment);
                 // Turns of an attached worker's loop are told late, so a busy one would be asked for its stack all the time.
@@ -332,6 +376,7 @@ impl Watch {
             }
             Step::Due(span) => {
                 // Again, because a poll can be due at its second look already, without having been suspected.
+                self.victims.suspect(key, view, span.started);
                 source.flag(look);
                 worker.suspect(&self.environment);
                 worker.note_state();
@@ -394,6 +439,9 @@ impl Watch {
         };
         self.next_id = self.next_id.max(id + 1);
         let subject = subject(&self.runtimes, source, view);
+        let culprit = subject.task_id.unwrap_or(0);
+        let victims = self.victims.so_far(key, culprit, now);
+        let before = self.victims.settled_of(subject.tid, &self.runtimes);
         let wait = evidence.tally.main_wait().map(|(wait, _)| wait.clone());
         let is_cpu = judgement.verdict.is_cpu();
         worker.open = Some(OpenReport {
@@ -403,6 +451,7 @@ impl Watch {
             subject: subject.clone(),
             parts: evidence.parts(),
         });
+        before.into_iter().for_each(|close| self.tell(close));
         self.tell(Message::Observed(Box::new(Observed {
             id,
             phase,
@@ -419,6 +468,7 @@ impl Watch {
             captured: Some(captured),
             earlier,
             wait: wait.filter(|_| !is_cpu),
+            victims,
         })));
     }
 
@@ -436,7 +486,7 @@ impl Watch {
         let (Some(open), Some(parts)) = (open, parts) else {
             return;
         };
-        self.tell(Message::Observed(Box::new(Observed {
+        let close = Box::new(Observed {
             id: open.id,
             phase: Phase::Close,
             subject: open.subject,
@@ -448,7 +498,11 @@ impl Watch {
             earlier: None,
             wait: None,
             census: Vec::new(),
-        })));
+            victims: None,
+        });
+        if let Some(close) = self.victims.close(key, close) {
+            self.tell(Message::Observed(close));
+        }
     }
 }
 

@@ -16,4 +16,6 @@ mod tidy;
 #[cfg(test)]
 mod undumpable;
 #[cfg(test)]
+mod victims;
+#[cfg(test)]
 mod waits;
