@@ -20,6 +20,7 @@ pub mod runtime;
 mod scope;
 pub mod stall;
 mod symbolize;
+pub mod testing;
 #[cfg(feature = "otlp")]
 pub mod trace;
 mod watchdog;

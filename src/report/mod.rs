@@ -15,6 +15,7 @@ mod standstill;
 mod stuck;
 
 pub(crate) use accounts::{Accounts, short_path, to_f64};
+pub(crate) use compose::is_announced;
 pub(crate) use log::LogThread;
 pub(crate) use reporter::{Message, Reporter, ReporterThread};
 pub use ring::Ring;

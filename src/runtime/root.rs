@@ -1,11 +1,13 @@
 //! Watching the future given to `block_on`, which no hook of Tokio sees.
 
+use std::any::type_name;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::pin;
 
 use super::bell::BELL;
 use super::slots;
+use crate::testing::Metered;
 
 /// Who polls a root future.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,7 @@ pub(super) async fn watched<F: Future>(
     let mut future = pin!(future);
     poll_fn(move |context| {
         let _inside = Inside::enter(called_at, root);
+        let _metered = Metered::enter(called_at, type_name::<F>());
         future.as_mut().poll(context)
     })
     .await

@@ -1,5 +1,6 @@
 //! Watching one future: its polls are heartbeats, on stable Tokio too.
 
+use std::any::type_name;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use super::slots::{self, Entry};
 use super::task_id::number_of;
 use super::task_record::TaskRecord;
 use super::wake::TaskWaker;
+use crate::testing::Metered;
 
 /// Whether Tokio measures every task's wait, so that a poll of which a hook has told is noted already.
 const HOOKS_TELL_DELAYS: bool = cfg!(all(tokio_unstable, feature = "schedule-latency"));
@@ -81,6 +83,7 @@ impl<F: Future> Future for WatchedTask<F> {
         let this = self.project();
         let (record, waker) = this.waker.for_poll(context.waker());
         let _inside = InsideTask::enter(record);
+        let _metered = Metered::enter(record.spawned_at(), type_name::<F>());
         this.future.poll(&mut Context::from_waker(waker))
     }
 }

@@ -32,4 +32,4 @@ pub(crate) use line::{agree, is_runtime, own_future, own_line};
 pub(crate) use refine::refine;
 pub(crate) use tally::{Place, Tally, Wait};
 pub(crate) use victims::{Stretch, TaskDelay, VictimTally, charge};
-pub(crate) use waiting::{Target, WaitObject};
+pub(crate) use waiting::{Target, WaitObject, Waiting};

@@ -43,9 +43,18 @@ mod imp;
 pub(crate) use atomic_static::AtomicStatic;
 pub(crate) use copy_request::{Registers, StackCopy};
 pub(crate) use imp::{
-    CaptureSignal, current_tid, modules, peer_of, process_cpu_time, read_memory, static_memory,
-    suspended_time, thread_cpu_time, thread_pointer, thread_stack,
+    CaptureSignal, current_tid, modules, own_waits, peer_of, process_cpu_time, read_memory,
+    static_memory, suspended_time, thread_cpu_time, thread_pointer, thread_stack,
 };
+
+/// How often the calling thread had to wait since it began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ThreadWaits {
+    /// Voluntary context switches: it gave the CPU away because it had to wait for something.
+    pub(crate) voluntary_switches: u64,
+    /// Page faults that needed storage; each costs at least one voluntary switch.
+    pub(crate) major_faults: u64,
+}
 
 /// One loaded module, as the loader tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]

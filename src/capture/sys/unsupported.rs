@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::RawModule;
 use super::copy_request::StackCopy;
+use super::{RawModule, ThreadWaits};
 
 /// No signal can be had.
 #[derive(Debug)]
@@ -45,6 +45,10 @@ pub(crate) fn process_cpu_time() -> Option<Duration> {
 }
 
 pub(crate) fn suspended_time() -> Option<Duration> {
+    None
+}
+
+pub(crate) fn own_waits() -> Option<ThreadWaits> {
     None
 }
 

@@ -22,5 +22,6 @@ pub(crate) use memory::{read_memory, static_memory};
 pub(crate) use modules::modules;
 pub(crate) use signal::CaptureSignal;
 pub(crate) use thread::{
-    current_tid, peer_of, process_cpu_time, suspended_time, thread_cpu_time, thread_stack,
+    current_tid, own_waits, peer_of, process_cpu_time, suspended_time, thread_cpu_time,
+    thread_stack,
 };

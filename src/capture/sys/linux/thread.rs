@@ -4,6 +4,8 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::capture::sys::ThreadWaits;
+
 /// Kernel id of the calling thread. Signal-safe.
 pub(crate) fn current_tid() -> i32 {
     // SAFETY: gettid takes nothing and cannot fail.
@@ -57,6 +59,22 @@ pub(crate) fn suspended_time() -> Option<Duration> {
         }
     }
     None
+}
+
+/// What the kernel has counted for the calling thread. Under half a microsecond.
+pub(crate) fn own_waits() -> Option<ThreadWaits> {
+    let mut usage = MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: `usage` is a place for one `rusage`; RUSAGE_THREAD asks for the caller only.
+    let status = unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };
+    if status != 0 {
+        return None;
+    }
+    // SAFETY: the call succeeded and filled it.
+    let usage = unsafe { usage.assume_init() };
+    Some(ThreadWaits {
+        voluntary_switches: u64::try_from(usage.ru_nvcsw).ok()?,
+        major_faults: u64::try_from(usage.ru_majflt).ok()?,
+    })
 }
 
 /// The raw address of a socket's peer; `None` for what is no connected socket.
