@@ -8,6 +8,7 @@ pub mod config;
 pub mod console;
 pub mod error;
 pub mod metrics;
+mod primitives;
 mod procfs;
 #[cfg(feature = "profile")]
 #[cfg_attr(

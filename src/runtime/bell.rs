@@ -5,16 +5,17 @@
 //! then looks at the workers. Sequentially consistent fences on both sides leave no interleaving in which both miss
 //! the other. A worker pays one load while the watchdog is awake.
 
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Mutex, PoisonError};
-use std::thread::Thread;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::primitives::{AtomicBool, Mutex, Thread, current, fence, park};
+
+#[cfg(all(test, pollscope_model))]
+mod model;
+
 /// The process's bell; static as the slots are, so that a thread's first poll can ring it.
-pub(crate) static BELL: Bell = Bell {
-    asleep: AtomicBool::new(false),
-    watchdog: Mutex::new(None),
-};
+pub(crate) static BELL: Bell = Bell::new();
 
 /// The bell beside the watchdog's bed.
 #[derive(Debug)]
@@ -24,10 +25,17 @@ pub(crate) struct Bell {
 }
 
 impl Bell {
+    const fn new() -> Self {
+        Self {
+            asleep: AtomicBool::new(false),
+            watchdog: Mutex::new(None),
+        }
+    }
+
     /// The calling thread is the one to wake.
     pub(crate) fn belongs_to_this_thread(&self) {
         let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
-        *watchdog = Some(std::thread::current());
+        *watchdog = Some(current());
     }
 
     /// Wakes the watchdog if it sleeps. Called by workers after they have shown that they are awake.
@@ -50,17 +58,18 @@ impl Bell {
 
     /// Sleeps until rung or `limit` has passed, unless `is_idle` finds, after the bell is armed, that somebody is awake.
     pub(crate) fn sleep_while(&self, limit: Option<Duration>, is_idle: impl Fn() -> bool) {
-        self.asleep.store(true, Ordering::Relaxed);
+        // A swap has its place in the order of all swaps, that of a worker which is about to ring included.
+        self.asleep.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         match limit {
             Some(limit) if is_idle() => std::thread::park_timeout(limit),
             Some(_) => (),
             None => {
                 while is_idle() && self.asleep.load(Ordering::Acquire) {
-                    std::thread::park();
+                    park();
                 }
             }
         }
-        self.asleep.store(false, Ordering::Relaxed);
+        self.asleep.swap(false, Ordering::Relaxed);
     }
 }

@@ -9,13 +9,18 @@
 //! one.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::bell::BELL;
 use crate::capture::sys::{self, AtomicStatic};
+use crate::primitives::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, fence};
+
+#[cfg(all(test, pollscope_model))]
+mod model;
 
 /// Threads watched at once: sixteen runtimes of 64 workers. More threads run unwatched, which is counted.
 pub(crate) const SLOTS_LEN_MAX: usize = 1024;
@@ -75,6 +80,7 @@ pub(crate) struct Slot {
     state: AtomicU8,
 }
 
+#[cfg(not(all(test, pollscope_model)))]
 const _: () = assert!(
     size_of::<Slot>() == 128,
     "a slot is two cache lines, no more"
@@ -116,7 +122,7 @@ pub(crate) struct SlotView {
     pub(crate) thread_pointer: u64,
     /// Whether the worker is idle.
     pub(crate) parked: bool,
-    /// Whether task and sequence number belong together.
+    /// Whether task, thread and sequence number belong together.
     is_consistent: bool,
     /// End of the flagged poll, if it was stamped: (its odd sequence number, monotonic time).
     pub(crate) ended: (u64, Duration),
@@ -206,6 +212,8 @@ impl Slot {
     #[inline]
     fn begin(&self, runtime: u32, task_id: u64, spawned_at: &'static Location<'static>) {
         let seq = self.seq.load(Ordering::Relaxed);
+        // Who sees this task must see that the poll before is over; costs nothing on x86-64, which keeps stores in order.
+        fence(Ordering::Release);
         self.task_id.store(task_id, Ordering::Relaxed);
         self.spawned_at.store(spawned_at);
         if runtime != ANY_RUNTIME {
@@ -244,6 +252,34 @@ impl Slot {
             self.ended_ns.store(now, Ordering::Relaxed);
             self.ended_seq.store(seq, Ordering::Release);
         }
+    }
+
+    /// Writes down who the slot's new thread is; [`Slot::announce`] then lets others look.
+    fn occupy(&self, tid: i32, stack: &Range<u64>, thread_pointer: u64) {
+        // Who sees anything of this thread must see that the slot is no longer the old one's.
+        fence(Ordering::Release);
+        self.tid.store(tid, Ordering::Relaxed);
+        self.stack_low.store(stack.start, Ordering::Relaxed);
+        self.stack_top.store(stack.end, Ordering::Relaxed);
+        self.thread_pointer.store(thread_pointer, Ordering::Relaxed);
+        self.nested.store(0, Ordering::Relaxed);
+        self.delays_asked.store(0, Ordering::Relaxed);
+        self.parked.store(false, Ordering::Relaxed);
+    }
+
+    /// The slot is its new thread's from here on.
+    fn announce(&self) {
+        // Release, both: who sees the new generation, or the slot claimed, sees whose it is.
+        self.generation.fetch_add(1, Ordering::Release);
+        self.state.store(CLAIMED, Ordering::Release);
+    }
+
+    /// The slot's thread has ended.
+    fn vacate(&self) {
+        // A thread that ends is in no poll, whatever a leaked guard says.
+        let seq = self.seq.load(Ordering::Relaxed);
+        self.seq.store(seq + seq % 2, Ordering::Release);
+        self.state.store(FREE, Ordering::Release);
     }
 
     /// From now on the slot's thread is that worker, whichever thread was it before.
@@ -287,7 +323,7 @@ impl Slot {
         if self.state.load(Ordering::Acquire) != CLAIMED {
             return None;
         }
-        let generation = self.generation.load(Ordering::Relaxed);
+        let generation = self.generation.load(Ordering::Acquire);
         let ended_seq = self.ended_seq.load(Ordering::Acquire);
         let seq = self.seq.load(Ordering::Acquire);
         let view = SlotView {
@@ -311,11 +347,14 @@ impl Slot {
                 Duration::from_nanos(self.ended_ns.load(Ordering::Relaxed)),
             ),
         };
-        // The task belongs to the sequence number only if that is still the same after reading.
+        // Task and thread belong to the sequence number only if nothing has moved on while they were read.
         fence(Ordering::Acquire);
-        let is_consistent = self.seq.load(Ordering::Relaxed) == seq;
-        (self.state.load(Ordering::Relaxed) == CLAIMED).then_some(SlotView {
-            is_consistent,
+        let is_same_poll = self.seq.load(Ordering::Relaxed) == seq;
+        // In this order: a slot that was claimed anew shows its new generation.
+        let is_claimed = self.state.load(Ordering::Acquire) == CLAIMED;
+        let is_same_thread = self.generation.load(Ordering::Relaxed) == generation;
+        is_claimed.then_some(SlotView {
+            is_consistent: is_same_poll && is_same_thread,
             ..view
         })
     }
@@ -328,10 +367,7 @@ impl Drop for Release {
     fn drop(&mut self) {
         if let Some(slot) = self.0 {
             CURRENT.with(|current| current.set(None));
-            // A thread that ends is in no poll, whatever a leaked guard says.
-            let seq = slot.seq.load(Ordering::Relaxed);
-            slot.seq.store(seq + seq % 2, Ordering::Release);
-            slot.state.store(FREE, Ordering::Release);
+            slot.vacate();
         }
     }
 }
@@ -504,30 +540,21 @@ fn claim(runtime: u32) -> Option<&'static Slot> {
         UNWATCHED.fetch_add(1, Ordering::Relaxed);
         return None;
     };
-    slot.generation.fetch_add(1, Ordering::Relaxed);
-    slot.tid.store(sys::current_tid(), Ordering::Relaxed);
     let stack = sys::thread_stack().unwrap_or(0..0);
-    slot.stack_low.store(stack.start, Ordering::Relaxed);
-    slot.stack_top.store(stack.end, Ordering::Relaxed);
-    slot.thread_pointer
-        .store(sys::thread_pointer(), Ordering::Relaxed);
+    slot.occupy(sys::current_tid(), &stack, sys::thread_pointer());
     let home = if runtime == ANY_RUNTIME {
         HOME.get()
     } else {
         runtime
     };
     slot.become_worker(home, worker_index());
-    slot.nested.store(0, Ordering::Relaxed);
-    slot.delays_asked.store(0, Ordering::Relaxed);
-    slot.parked.store(false, Ordering::Release);
     CURRENT.with(|current| current.set(Some(slot)));
     RELEASE.with(|release| release.set(Release(Some(slot))));
     CLAIMED_LEN.fetch_max(
         u32::try_from(index + 1).unwrap_or(u32::MAX),
         Ordering::AcqRel,
     );
-    // Release: who sees the slot claimed sees whose it is.
-    slot.state.store(CLAIMED, Ordering::Release);
+    slot.announce();
     // A fresh worker polls before it has ever parked, so no unpark hook rings for it.
     BELL.ring();
     Some(slot)

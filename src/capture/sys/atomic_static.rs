@@ -3,7 +3,9 @@
 //! The slot of a worker holds the spawn location of the task it polls; a store of the pointer is all that a poll may
 //! cost, and the standard library has atomics for raw pointers only.
 
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::primitives::AtomicPtr;
 
 /// `Option<&'static T>` that threads can swap without a lock.
 #[derive(Debug)]

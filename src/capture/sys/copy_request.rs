@@ -15,13 +15,25 @@
 //! buffer; the watchdog then gives up on this capture and `begin` refuses until the copy is done: observation fails,
 //! the service does not. The handler side allocates nothing, locks nothing and cannot panic.
 
-use std::cell::UnsafeCell;
 use std::ops::Range;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+
+use buffer::CopyBuffer;
+
+use crate::primitives::{AtomicI32, AtomicU64};
+
+mod buffer;
+#[cfg(all(test, pollscope_model))]
+mod model;
 
 /// Bytes of stack copied at most. A busy worker's stack is about 7 KiB; 64 KiB holds deep recursion, and what is
 /// beyond it is reported as cut.
+#[cfg(not(all(test, pollscope_model)))]
 pub(crate) const COPY_BYTES_MAX: usize = 64 * 1024;
+
+/// Small enough for the stacks of a model's threads.
+#[cfg(all(test, pollscope_model))]
+pub(crate) const COPY_BYTES_MAX: usize = 64;
 
 const PHASE_MASK: u64 = 0b11;
 const IDLE: u64 = 0;
@@ -55,12 +67,6 @@ pub(crate) struct StackCopy {
     pub(crate) truncated: bool,
 }
 
-struct Buffer(UnsafeCell<[u8; COPY_BYTES_MAX]>);
-
-// SAFETY: the buffer is touched only by the side that the phase word names: the handler between its successful CAS to
-// COPYING and its store of DONE, the watchdog after it has seen DONE.
-unsafe impl Sync for Buffer {}
-
 /// The one request of the process.
 pub(crate) struct CopyRequest {
     word: AtomicU64,
@@ -73,7 +79,7 @@ pub(crate) struct CopyRequest {
     lr: AtomicU64,
     result: AtomicU64,
     len: AtomicU64,
-    buffer: Buffer,
+    buffer: CopyBuffer,
 }
 
 impl CopyRequest {
@@ -89,7 +95,7 @@ impl CopyRequest {
             lr: AtomicU64::new(0),
             result: AtomicU64::new(0),
             len: AtomicU64::new(0),
-            buffer: Buffer(UnsafeCell::new([0; COPY_BYTES_MAX])),
+            buffer: CopyBuffer::new(),
         }
     }
 
@@ -145,11 +151,13 @@ impl CopyRequest {
         };
         let from =
             std::ptr::with_exposed_provenance::<u8>(usize::try_from(registers.sp).unwrap_or(0));
-        let to = self.buffer.0.get().cast::<u8>();
-        // SAFETY: the stack pointer was found inside this thread's own registered stack, and `from..from + len` lies
-        // between it and that stack's end, which stays mapped while the thread runs this handler; `to` has COPY_BYTES_MAX >= len bytes and is ours
-        // alone since the CAS in `claim`; the static buffer and a stack cannot overlap.
-        unsafe { std::ptr::copy_nonoverlapping(from, to, len) };
+        self.buffer.write(|to| {
+            // SAFETY: the stack pointer was found inside this thread's own registered stack, and `from..from + len` lies
+            // between it and that stack's end, which stays mapped while the thread runs this handler; `to` has
+            // COPY_BYTES_MAX >= len bytes and is ours alone since the CAS in `claim`; the static buffer and a stack
+            // cannot overlap.
+            unsafe { std::ptr::copy_nonoverlapping(from, to, len) };
+        });
         self.pc.store(registers.pc, Ordering::Relaxed);
         self.sp.store(registers.sp, Ordering::Relaxed);
         self.bp.store(registers.bp.unwrap_or(0), Ordering::Relaxed);
@@ -171,12 +179,13 @@ impl CopyRequest {
         let live = usize::try_from(self.len.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
         let len = live.min(COPY_BYTES_MAX);
         let mut bytes = vec![0; len];
-        let from = self.buffer.0.get().cast::<u8>();
-        // SAFETY: the phase is DONE, so the handler has let go of the buffer and none claims it before the next
-        // `begin`, which only this (watchdog) side calls; `len` is within the buffer and the new vector.
-        unsafe { std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), len) };
-        // SAFETY: as above; the copied bytes may hold secrets of the service and must not outlive the capture.
-        unsafe { std::ptr::write_bytes(self.buffer.0.get().cast::<u8>(), 0, len) };
+        self.buffer.write(|from| {
+            // SAFETY: the phase is DONE, so the handler has let go of the buffer and none claims it before the next
+            // `begin`, which only this (watchdog) side calls; `len` is within the buffer and the new vector.
+            unsafe { std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), len) };
+            // SAFETY: as above; the copied bytes may hold secrets of the service and must not outlive the capture.
+            unsafe { std::ptr::write_bytes(from, 0, len) };
+        });
         self.word.store(word & !PHASE_MASK, Ordering::Release);
         let registers = Registers {
             pc: self.pc.load(Ordering::Relaxed),
