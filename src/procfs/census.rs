@@ -1,24 +1,62 @@
-//! What every other thread is doing at this moment: who might hold the lock that one waits for.
+//! What every thread of this process is doing at this moment.
 
-use super::parse::{self, SyscallState, ThreadStat};
+use super::lock_owner;
+use super::parse::{self, BlockedCall, SyscallState, ThreadStat};
 use super::syscall_names::syscall_name;
-use crate::stall::ThreadState;
 
-/// Threads looked at, in the kernel's order; at 15 µs each the census stays under a millisecond.
-const THREADS_MAX: usize = 64;
+/// Threads looked at; at 15 µs each a census stays under two milliseconds.
+const THREADS_MAX: usize = 128;
 
 /// What the names of the toolkit's own threads begin with.
 const OWN_THREADS: &str = "pollscope-";
 
-/// The states of the process's threads but for the `waiting` one; running threads first, then blocked ones.
-pub(crate) fn census(waiting: i32) -> Vec<ThreadState> {
-    let mut states: Vec<ThreadState> = tids()
-        .filter(|tid| *tid != waiting)
+/// What one look saw of one thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ThreadLook {
+    /// Kernel thread id.
+    pub(crate) tid: i32,
+    /// Name.
+    pub(crate) name: String,
+    /// State letter.
+    pub(crate) state: char,
+    /// The system call it stands in.
+    pub(crate) call: Option<BlockedCall>,
+}
+
+impl ThreadLook {
+    /// Name of the system call it stands in.
+    pub(crate) fn syscall(&self) -> Option<String> {
+        self.call.map(|call| syscall_name(call.number))
+    }
+
+    /// Address of the futex it waits for.
+    pub(crate) fn futex(&self) -> Option<u64> {
+        let call = self.call?;
+        (syscall_name(call.number) == "futex").then_some(call.arguments[0])
+    }
+
+    /// Whether it is one of the toolkit's own, which hold no lock of the service.
+    pub(crate) fn is_own(&self) -> bool {
+        self.name.starts_with(OWN_THREADS)
+    }
+
+    /// Whether the address of that futex's lock is on its stack; `false` for a thread that is not blocked.
+    pub(crate) fn mentions(&self, futex: u64) -> bool {
+        self.call
+            .is_some_and(|call| lock_owner::is_on_stack(futex, call.sp))
+    }
+}
+
+/// Looks at the process's threads, `first` ones first: those of runtimes are met even among thousands of others.
+pub(crate) fn census(first: &[i32]) -> Vec<ThreadLook> {
+    let others = tids().filter(|tid| !first.contains(tid));
+    first
+        .iter()
+        .copied()
+        .chain(others)
         .take(THREADS_MAX)
-        .filter_map(thread_state)
-        .collect();
-    states.sort_by_key(|thread| (thread.state != 'R', thread.tid));
-    states
+        .filter_map(look)
+        .collect()
 }
 
 /// How many threads of this process run or want to, those of the toolkit not counted.
@@ -54,17 +92,17 @@ fn stat_of(tid: i32) -> Option<(String, ThreadStat)> {
     clippy::disallowed_methods,
     reason = "procfs, on the watchdog's own thread"
 )]
-fn thread_state(tid: i32) -> Option<ThreadState> {
+fn look(tid: i32) -> Option<ThreadLook> {
     let (name, stat) = stat_of(tid)?;
     let syscall = std::fs::read_to_string(format!("/proc/self/task/{tid}/syscall")).ok();
-    let call = syscall.as_deref().and_then(parse::syscall);
-    Some(ThreadState {
+    let call = match syscall.as_deref().and_then(parse::syscall) {
+        Some(SyscallState::Blocked(call)) => Some(call),
+        _ => None,
+    };
+    Some(ThreadLook {
         tid,
         name,
         state: stat.state,
-        syscall: match call {
-            Some(SyscallState::Blocked(call)) => Some(syscall_name(call.number)),
-            _ => None,
-        },
+        call,
     })
 }

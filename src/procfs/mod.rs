@@ -7,7 +7,9 @@ mod census;
 mod cgroup;
 mod descriptor;
 mod environment;
+mod lock_owner;
 mod machine;
+mod mapping;
 mod parse;
 mod process;
 mod socket_address;
@@ -15,10 +17,12 @@ mod syscall_names;
 mod thread;
 mod wait_object;
 
-pub(crate) use census::{census, ready_threads};
+pub(crate) use census::{ThreadLook, census, ready_threads};
 pub(crate) use environment::{
     Environment, EnvironmentUse, process_cpu_time, suspended_time, tracer,
 };
+pub(crate) use lock_owner::owner_at;
+pub(crate) use mapping::mapping_of;
 pub(crate) use parse::{Switches, SyscallState};
 pub(crate) use process::{ProcessUsage, open_descriptors};
 pub(crate) use syscall_names::syscall_name;

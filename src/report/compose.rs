@@ -100,7 +100,10 @@ pub(crate) fn compose(
         stack,
         stack_via: captured.map_or(StackVia::None, |captured| captured.via),
         stack_complete: complete,
-        census: observed.census.clone(),
+        // What is known of the lock is added when the other stalls are at hand.
+        census: Vec::new(),
+        holder: None,
+        incident: None,
         victims: observed.victims.clone(),
         span: None,
         suppressed: 0,

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod compose;
+mod lock;
 mod log;
 #[cfg(test)]
 mod recorded;

@@ -31,6 +31,8 @@ pub(crate) fn stall(id: u64, phase: Phase) -> Stall {
         stack_via: StackVia::None,
         stack_complete: false,
         census: Vec::new(),
+        holder: None,
+        incident: None,
         victims: None,
         span: None,
         advice: None,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::Ring;
 use super::accounts::Accounts;
 use super::compose::{close, compose, is_announced, is_elsewhere, keep_better_cause};
+use super::lock::{is_told, with_lock};
 use super::log::LogQueue;
 use super::standstill::standstill;
 use crate::Error;
@@ -17,7 +18,7 @@ use crate::metrics::Registry;
 use crate::runtime::slots;
 use crate::stall::{Limiter, Phase, Stall};
 use crate::symbolize::Symbolizer;
-use crate::watchdog::{Observed, Standstill};
+use crate::watchdog::{LockFindings, Observed, Standstill};
 
 /// Observations that may wait: a stall of every worker of a large machine at once, at under 70 KiB each.
 const INBOX_LEN_MAX: usize = 256;
@@ -136,7 +137,7 @@ impl Reporter {
     fn report(&self, desk: &mut Desk, symbolizer: &mut Symbolizer, observed: &Observed) {
         if observed.phase == Phase::Close {
             if let Some(Some(open)) = desk.open.remove(&observed.id) {
-                self.publish(close(observed, &open.last), open.logged);
+                self.publish(close(observed, &open.shown), open.logged);
             }
             return;
         }
@@ -171,18 +172,43 @@ impl Reporter {
         if let Some(open) = &known {
             stall = keep_better_cause(stall, &open.last);
         }
+        let last = stall.clone();
+        if let Some(lock) = &observed.lock {
+            stall = self.tell_lock(desk, symbolizer, stall, lock);
+        }
         let logged = match known {
             Some(open) => open.logged,
+            None if is_told(&stall) => {
+                self.accounts().suppress();
+                false
+            }
             None => self.admit(desk, &mut stall),
         };
-        desk.remember(
-            observed.id,
-            Some(Open {
-                last: stall.clone(),
-                logged,
-            }),
-        );
+        let open = Open {
+            last,
+            shown: stall.clone(),
+            logged,
+        };
+        desk.remember(observed.id, Some(open));
         self.publish(stall, logged);
+    }
+
+    fn tell_lock(
+        &self,
+        desk: &Desk,
+        symbolizer: &mut Symbolizer,
+        stall: Stall,
+        lock: &LockFindings,
+    ) -> Stall {
+        let held = lock.holder.as_ref();
+        let held_at = held
+            .and_then(|held| held.captured.as_ref())
+            .map_or_else(Vec::new, |captured| symbolizer.stack(&captured.addresses));
+        let open = |id| match desk.open.get(&id) {
+            Some(Some(open)) => Some(&open.last),
+            _ => None,
+        };
+        with_lock(stall, lock, held_at, &self.config.in_app, open)
     }
 
     fn admit(&self, desk: &mut Desk, stall: &mut Stall) -> bool {
@@ -218,7 +244,10 @@ struct Desk {
 
 #[derive(Clone)]
 struct Open {
+    /// The last report by itself.
     last: Stall,
+    /// The same with what was known about its lock.
+    shown: Stall,
     logged: bool,
 }
 

@@ -37,6 +37,8 @@ pub(crate) fn standstill(found: &Standstill, config: &Config) -> Stall {
         stack_via: StackVia::None,
         stack_complete: false,
         census: Vec::new(),
+        holder: None,
+        incident: None,
         victims: None,
         span: None,
         advice: advise(judgement.verdict, &[], judgement.circumstance),

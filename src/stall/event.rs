@@ -101,6 +101,47 @@ pub struct ThreadState {
     pub state: char,
     /// Name of the system call it stands in, if any.
     pub syscall: Option<String>,
+    /// Address of the futex it waits for, if it does.
+    #[serde(default)]
+    pub futex: Option<String>,
+    /// The task that it polls, if it is a worker in a poll.
+    #[serde(default)]
+    pub task_id: Option<u64>,
+    /// Whether it probably holds the lock that is waited for.
+    #[serde(default)]
+    pub holder: bool,
+}
+
+/// Stalls that wait for the same lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Address of the lock's futex.
+    pub address: String,
+    /// Stalls that waited for it at that moment.
+    pub waiters: u64,
+    /// Number of the first of them; the others are not logged.
+    pub first_id: u64,
+}
+
+/// The thread that probably holds the lock that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Kernel thread id.
+    pub tid: i32,
+    /// Thread name.
+    pub name: String,
+    /// What it was doing: `running`, or in which system call.
+    pub doing: String,
+    /// Why it is taken for the holder.
+    pub grounds: String,
+    /// Worker index, if it is a worker.
+    pub worker: Option<usize>,
+    /// The task that it polls, if it is in a poll.
+    pub task_id: Option<u64>,
+    /// Innermost line of the user's own code on its stack.
+    pub line: Option<SourceLine>,
+    /// Its stack, innermost frame first; bounded, and empty where it could not be taken.
+    pub stack: Vec<Frame>,
 }
 
 /// Tasks of one spawn site that waited because of a stall.
@@ -199,6 +240,12 @@ pub struct Stall {
     pub stack_complete: bool,
     /// Other threads at that moment, for lock waits.
     pub census: Vec<ThreadState>,
+    /// The thread that probably holds the lock, for lock waits.
+    #[serde(default)]
+    pub holder: Option<Holder>,
+    /// The stalls that wait for the same lock, for lock waits whose lock is known.
+    #[serde(default)]
+    pub incident: Option<Incident>,
     /// Who paid; `None` if that is not known.
     pub victims: Option<Victims>,
     /// The current span.

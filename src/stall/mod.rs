@@ -6,6 +6,8 @@ mod episode;
 mod event;
 mod evidence;
 mod fingerprint;
+mod holder;
+mod incident;
 mod judge;
 mod limiter;
 mod line;
@@ -16,8 +18,8 @@ mod victims;
 mod waiting;
 
 pub use event::{
-    Advice, Confidence, Frame, Phase, SourceLine, SpanInfo, StackVia, Stall, TaskInfo, ThreadState,
-    VictimSite, Victims,
+    Advice, Confidence, Frame, Holder, Incident, Phase, SourceLine, SpanInfo, StackVia, Stall,
+    TaskInfo, ThreadState, VictimSite, Victims,
 };
 pub use verdict::Verdict;
 
@@ -26,6 +28,8 @@ pub(crate) use bucket::Bucket;
 pub(crate) use episode::{Episode, Look, Span, Step};
 pub(crate) use evidence::{Crowd, Evidence, KernelUse, MachineUse, Parts, SwitchUse};
 pub(crate) use fingerprint::fingerprint;
+pub(crate) use holder::{Grounds, Suspicion, Witness, suspicion};
+pub(crate) use incident::{Incidents, Membership};
 pub(crate) use judge::{Judgement, judge};
 pub(crate) use limiter::Limiter;
 pub(crate) use line::{agree, is_runtime, own_future, own_line};

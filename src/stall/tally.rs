@@ -40,6 +40,16 @@ pub(crate) struct Wait {
     pub(crate) object: Option<WaitObject>,
 }
 
+impl Wait {
+    /// The address of the futex that is waited for.
+    pub(crate) fn futex(&self) -> Option<u64> {
+        match self.place {
+            Place::Call { first, .. } if self.syscall.as_deref() == Some("futex") => Some(first),
+            _ => None,
+        }
+    }
+}
+
 /// Looks counted by what they saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Tally {

@@ -4,6 +4,7 @@
 //! parked. What a look means is decided by `stall` (pure); this room reads clocks and `/proc`, captures, and hands
 //! observations to the reporter. It never symbolises, formats or logs: a subscriber that blocks must not blind it.
 
+mod locks;
 mod observe;
 mod pace;
 mod rounds;
@@ -15,6 +16,7 @@ mod victims;
 mod watch;
 mod worker;
 
+pub(crate) use locks::{HeldBy, LockFindings};
 pub(crate) use observe::Observed;
 pub(crate) use standstill::Standstill;
 pub(crate) use stats::Stats;

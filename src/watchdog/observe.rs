@@ -3,9 +3,10 @@
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::locks::LockFindings;
 use crate::capture::Captured;
 use crate::runtime::WatchedRuntime;
-use crate::stall::{Judgement, Parts, Phase, Span, ThreadState, Victims, Wait};
+use crate::stall::{Judgement, Parts, Phase, Span, Victims, Wait};
 
 /// Who was stalled.
 #[derive(Debug, Clone)]
@@ -45,8 +46,8 @@ pub(crate) struct Observed {
     pub(crate) earlier: Option<Captured>,
     /// Where it slept most, unless it computed.
     pub(crate) wait: Option<Wait>,
-    /// The other threads, for lock waits.
-    pub(crate) census: Vec<ThreadState>,
+    /// The lock, the other threads and who holds it, for lock waits.
+    pub(crate) lock: Option<LockFindings>,
     /// Who has waited for it so far.
     pub(crate) victims: Option<Victims>,
 }

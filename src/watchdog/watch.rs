@@ -6,17 +6,16 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::locks::Locks;
 use super::observe::{Observed, Subject};
-use super::pace::{self, Lateness, Round};
-use super::rounds::Rounds;
+use super::pace;
 use super::source::{Key, Source};
-use super::standstill::{Beside, Standstill};
 use super::stats::Stats;
 use super::victims::VictimLedger;
 use super::worker::{OpenReport, Worker};
 use crate::capture::{Captured, Capturer, sys};
 use crate::config::{Config, SignalPolicy};
-use crate::procfs::{Environment, census, ready_threads, tracer};
+use crate::procfs::{Environment, ready_threads};
 use crate::report::Message;
 use crate::runtime::attach::{self, Probes};
 use crate::runtime::coarse_clock;
@@ -25,6 +24,9 @@ use crate::runtime::{Runtimes, Tier};
 use crate::stall::{
     Bucket, Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Step, Verdict, judge,
 };
+
+mod lock_waits;
+mod rounds;
 
 /// Stacks captured a second, on average and at once: at up to 0.3 ms each they stay under a hundredth of a core; a
 /// service with more stalls than that has shown its culprits already.
@@ -78,6 +80,7 @@ pub(crate) struct Watch {
     late_closes: Vec<Observed>,
     /// CPUs that the process may use.
     cpus: u32,
+    locks: Locks,
     /// Time of this round in which threads were waited for, to answer for their stacks.
     waited: Duration,
     victims: VictimLedger,
@@ -113,30 +116,11 @@ impl Watch {
             late_closes: Vec::new(),
             cpus: std::thread::available_parallelism()
                 .map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
+            locks: Locks::new(),
             waited: Duration::ZERO,
             victims,
             owes_list: false,
         }
-    }
-
-    /// Begins to observe the calling thread, the watchdog, itself.
-    pub(crate) fn begin_rounds(&self, now: Duration) -> Rounds {
-        Rounds::begin(now, self.cpus, &self.environment)
-    }
-
-    /// What the round that ends took.
-    pub(crate) fn end_round(
-        &self,
-        rounds: &mut Rounds,
-        now: Duration,
-        wanted: Option<Duration>,
-    ) -> Round {
-        rounds.end(now, wanted, &self.environment)
-    }
-
-    /// The time since the last call in which threads were waited for.
-    pub(crate) fn take_waited(&mut self) -> Duration {
-        std::mem::take(&mut self.waited)
     }
 
     /// Looks at every worker.
@@ -240,38 +224,6 @@ impl Watch {
             .any(|(_, runtime)| runtime.tier == Tier::Attached)
     }
 
-    /// The watchdog itself was late by that much: the machine is crowded.
-    pub(crate) fn note_lateness(&mut self, late: Duration) {
-        self.workers
-            .values_mut()
-            .for_each(|worker| worker.note_lateness(late));
-    }
-
-    /// If the round shows that the process stood still: nobody's poll is to blame, and that is told.
-    pub(crate) fn stand_still(&mut self, round: &Round, lateness: Lateness) {
-        let (Lateness::Frozen(gap) | Lateness::Suspended { gap, .. }) = lateness else {
-            return;
-        };
-        let polls = self.workers.values();
-        let beside = Beside {
-            tracer: tracer(),
-            polls: polls.filter(|worker| worker.episode.is_busy()).count(),
-        };
-        let found = Standstill::of(round, lateness, beside);
-        self.workers
-            .values_mut()
-            .for_each(|worker| worker.episode.excuse(gap));
-        if let Some(found) = found {
-            let id = self.next_id;
-            self.next_id += 1;
-            self.tell(Message::Standstill(Box::new(Standstill {
-                id,
-                started_at_unix_ms: unix_ms_before(found.length),
-                ..found
-            })));
-        }
-    }
-
     /// Tells the reporter something; a full inbox is counted and forgotten.
     pub(crate) fn tell(&mut self, message: Message) {
         match self.outbox.try_send(message) {
@@ -373,6 +325,7 @@ impl Watch {
                     self.waited += pace::meant(slots::monotonic().saturating_sub(began));
                     worker.sample = Some(sample).filter(|_| source.is_still(look, view));
                 }
+                self.look_for_holders(now, key);
             }
             Step::Due(span) => {
                 // Again, because a poll can be due at its second look already, without having been suspected.
@@ -451,6 +404,7 @@ impl Watch {
             subject: subject.clone(),
             parts: evidence.parts(),
         });
+        let lock = self.look_at_lock(now, key, span, judgement.verdict, wait.as_ref());
         before.into_iter().for_each(|close| self.tell(close));
         self.tell(Message::Observed(Box::new(Observed {
             id,
@@ -459,11 +413,7 @@ impl Watch {
             started_at_unix_ms,
             span,
             parts: evidence.parts(),
-            census: if judgement.verdict == Verdict::LockWait {
-                census(view.tid)
-            } else {
-                Vec::new()
-            },
+            lock,
             judgement,
             captured: Some(captured),
             earlier,
@@ -486,6 +436,7 @@ impl Watch {
         let (Some(open), Some(parts)) = (open, parts) else {
             return;
         };
+        self.locks.leave(open.id);
         let close = Box::new(Observed {
             id: open.id,
             phase: Phase::Close,
@@ -497,7 +448,7 @@ impl Watch {
             captured: None,
             earlier: None,
             wait: None,
-            census: Vec::new(),
+            lock: None,
             victims: None,
         });
         if let Some(close) = self.victims.close(key, close) {

@@ -11,7 +11,8 @@ use crate::procfs::{
 };
 use crate::runtime::slots::{self, SlotView};
 use crate::stall::{
-    Episode, Evidence, Judgement, KernelUse, MachineUse, Parts, Place, Span, SwitchUse, Tally, Wait,
+    Episode, Evidence, Judgement, KernelUse, MachineUse, Parts, Place, Span, SwitchUse, Tally,
+    Wait, Witness,
 };
 
 /// One tick of the kernel's CPU accounting (USER_HZ is 100 in the kernel's interface to programs).
@@ -37,6 +38,8 @@ pub(crate) struct Worker {
     switches_base: Option<Switches>,
     suspected_at: Duration,
     late: Duration,
+    /// Looks at the other threads while it waits for a lock.
+    pub(crate) lock_looks: Vec<Vec<Witness>>,
 }
 
 /// A stall that was reported and has not ended.
@@ -73,6 +76,7 @@ impl Worker {
             switches_base: None,
             suspected_at: Duration::ZERO,
             late: Duration::ZERO,
+            lock_looks: Vec::new(),
         }
     }
 
@@ -83,6 +87,7 @@ impl Worker {
         self.tally = Tally::default();
         self.sample = None;
         self.late = Duration::ZERO;
+        self.lock_looks.clear();
     }
 
     /// Half a threshold has passed: from now on looks note the state. Later calls for the same poll change nothing.
@@ -194,6 +199,17 @@ impl Worker {
             minor_faults: stat.minor_faults,
             major_faults: stat.major_faults,
         })
+    }
+
+    /// Its thread.
+    pub(crate) fn tid(&self) -> i32 {
+        self.tid
+    }
+
+    /// Whether it was seen to wait for a lock.
+    pub(crate) fn waits_for_a_lock(&self) -> bool {
+        let main = self.tally.main_wait();
+        main.is_some_and(|(wait, _)| wait.syscall.as_deref() == Some("futex"))
     }
 
     /// Whether the last look found it asleep.

@@ -1,0 +1,138 @@
+//! What a look finds out about workers that wait for locks.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::{Key, Watch, pace};
+use crate::procfs::{ThreadFiles, ThreadLook, mapping_of};
+use crate::runtime::attach;
+use crate::runtime::slots::{self, NO_WORKER, Slot};
+use crate::stall::{Span, Verdict, Wait};
+use crate::watchdog::locks::{LockFindings, Member, Roster};
+
+impl Watch {
+    /// The first look at the other threads, when a poll that waits for a lock may become a stall.
+    pub(super) fn look_for_holders(&mut self, now: Duration, key: Key) {
+        let waits = |worker: &super::Worker| worker.waits_for_a_lock();
+        if !self.workers.get(&key).is_some_and(waits) {
+            return;
+        }
+        let roster = self.roster();
+        if let Some(worker) = self.workers.get_mut(&key) {
+            self.locks.look_early(now, &mut worker.lock_looks, &roster);
+        }
+    }
+
+    /// Everything about the lock that the worker's open stall waits for, if that is its verdict.
+    pub(super) fn look_at_lock(
+        &mut self,
+        now: Duration,
+        key: Key,
+        span: Span,
+        verdict: Verdict,
+        wait: Option<&Wait>,
+    ) -> Option<LockFindings> {
+        let id = self.workers.get(&key)?.open.as_ref()?.id;
+        if verdict != Verdict::LockWait {
+            self.locks.leave(id);
+            return None;
+        }
+        let roster = self.roster();
+        let worker = self.workers.get_mut(&key)?;
+        let (capturer, budget, waited) = (&mut self.capturer, &mut self.budget, &mut self.waited);
+        let capture = |thread: &ThreadLook, member: Option<&Member>| {
+            let stack = stack_of(thread.call.map(|call| call.sp), member)?;
+            budget.take(now).then_some(())?;
+            let began = slots::monotonic();
+            let files = ThreadFiles::open(thread.tid);
+            let captured = capturer.capture(thread.tid, &stack, &files);
+            *waited += pace::meant(slots::monotonic().saturating_sub(began));
+            Some(captured)
+        };
+        let findings = self.locks.find(
+            now,
+            (id, worker.tid()),
+            wait.and_then(Wait::futex),
+            &mut worker.lock_looks,
+            &roster,
+            capture,
+        );
+        // Locks change hands all the time; a circle is only called a deadlock when it has lasted.
+        let has_lasted = span.length >= self.config.stuck;
+        Some(LockFindings {
+            cycle: if has_lasted {
+                findings.cycle
+            } else {
+                Vec::new()
+            },
+            is_stuck: has_lasted,
+            ..findings
+        })
+    }
+
+    /// The threads of watched runtimes and what they do.
+    fn roster(&self) -> Roster {
+        let busy: Vec<i32> = self
+            .workers
+            .values()
+            .filter(|worker| worker.episode.is_busy())
+            .map(super::Worker::tid)
+            .collect();
+        let member = |view: slots::SlotView| {
+            let is_busy = busy.contains(&view.tid);
+            let index = usize::try_from(view.worker).ok();
+            let task_id = if view.in_poll() {
+                Some(view.task_id)
+            } else if is_busy {
+                // Without a heartbeat of its own, Tokio's note tells the task.
+                self.runtimes
+                    .get(view.runtime)
+                    .zip(index)
+                    .and_then(|(runtime, index)| attach::look(&runtime, index, Some(&view)).task_id)
+            } else {
+                None
+            };
+            let member = Member {
+                in_poll: view.in_poll() || is_busy,
+                task_id: task_id.filter(|id| *id != 0),
+                worker: index.filter(|_| view.worker != NO_WORKER),
+                stack: view.stack.0..view.stack.1,
+            };
+            (view.tid, member)
+        };
+        slots::claimed_slots()
+            .iter()
+            .filter_map(Slot::view)
+            .map(member)
+            .collect()
+    }
+}
+
+/// The stack of a thread, which pollscope may not have seen before: then it is the mapping that its stack pointer lies in.
+fn stack_of(sp: Option<u64>, member: Option<&Member>) -> Option<Range<u64>> {
+    let known = member.map(|member| member.stack.clone());
+    known
+        .filter(|stack| !stack.is_empty())
+        .or_else(|| mapping_of(sp?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A known stack is taken as it is; an unknown one is found by the stack pointer, if the thread is blocked.
+    #[test]
+    fn stacks() {
+        let local = 0_u8;
+        let sp = std::ptr::from_ref(&local).expose_provenance() as u64;
+        assert!(stack_of(Some(sp), None).unwrap().contains(&sp));
+        let member = Member {
+            in_poll: false,
+            task_id: None,
+            worker: None,
+            stack: 8..16,
+        };
+        assert_eq!(stack_of(Some(sp), Some(&member)), Some(8..16));
+        assert_eq!(stack_of(None, None), None);
+    }
+}
