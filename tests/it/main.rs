@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod flavours;
 #[cfg(test)]
+mod locks;
+#[cfg(test)]
 mod stalls;
 #[cfg(test)]
 mod standstill;

@@ -203,7 +203,8 @@ fn why(stall: &Stall) -> Vec<String> {
         .iter()
         .filter(|thread| may_hold_a_lock(thread))
         .collect();
-    if stall.verdict == Verdict::LockWait && !suspects.is_empty() {
+    // A probable holder is in the evidence.
+    if stall.verdict == Verdict::LockWait && stall.holder.is_none() && !suspects.is_empty() {
         let shown: Vec<_> = suspects
             .iter()
             .take(SUSPECTS_LEN)
