@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::Error;
+use crate::finding::Thresholds;
 
 /// Shortest recording threshold: below it the watchdog's own tick (a quarter of it) would cost more than 0.5 % of a core.
 pub const RECORD_MIN: Duration = Duration::from_millis(4);
@@ -50,6 +51,8 @@ pub struct Config {
     ///
     /// Empty (the default) means everything outside the toolchain, the registry's crates and pollscope.
     pub in_app: Vec<String>,
+    /// When conditions that are no stalls become findings; `POLLSCOPE_FINDING_*`.
+    pub findings: Thresholds,
 }
 
 /// Whether capture may use a signal.
@@ -74,6 +77,7 @@ impl Default for Config {
             admin_token: None,
             signal: SignalPolicy::Auto,
             in_app: Vec::new(),
+            findings: Thresholds::default(),
         }
     }
 }
@@ -96,7 +100,10 @@ impl Config {
     ///
     /// As [`Config::from_env`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let mut config = Self::default();
+        let mut config = Self {
+            findings: Thresholds::from_lookup(&lookup)?,
+            ..Self::default()
+        };
         if let Some(name) = lookup("POLLSCOPE_SERVICE").or_else(|| lookup("OTEL_SERVICE_NAME")) {
             config.service = name;
         }
@@ -148,6 +155,7 @@ impl Config {
                 )));
             }
         }
+        self.findings.check()?;
         match self.admin {
             Some(address) if !address.ip().is_loopback() && self.admin_token.is_none() => {
                 Err(Error::configuration(format!(

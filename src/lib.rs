@@ -7,6 +7,7 @@ pub mod config;
 #[cfg(feature = "console")]
 pub mod console;
 pub mod error;
+pub mod finding;
 pub mod metrics;
 mod primitives;
 mod procfs;

@@ -13,6 +13,7 @@ use tokio::sync::broadcast;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::finding::{Announced, Board, Finding, Sampler};
 use crate::metrics::{self, Registry, catalogue};
 use crate::report::{Accounts, LogThread, Reporter, ReporterThread, Ring};
 use crate::runtime::{self, BELL, RuntimeBuilder, RuntimeStatus, Runtimes};
@@ -44,6 +45,7 @@ pub struct Scope {
     config: Arc<Config>,
     registry: Registry,
     ring: Ring,
+    board: Board,
     runtimes: Runtimes,
     _installed: Installed,
 }
@@ -111,6 +113,9 @@ impl Scope {
         let accounts = Arc::new(Mutex::new(Accounts::default()));
         registry.register(catalogue::TOOLKIT)?;
         sample_everything(&registry, &runtimes, &stats, &accounts);
+        let (board, announced) = (Board::default(), Announced::default());
+        let shown = board.clone();
+        registry.sample(move |samples| shown.sample(samples));
         let unlogged = accounts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -122,6 +127,8 @@ impl Scope {
             accounts: Arc::clone(&accounts),
             registry: registry.clone(),
             log,
+            board: board.clone(),
+            announced: announced.clone(),
         };
         let (outbox, reporter) = reporter.start()?;
         let watch = Watch::new(
@@ -129,6 +136,7 @@ impl Scope {
             runtimes.clone(),
             Arc::clone(&stats),
             outbox,
+            Sampler::new(config.findings.clone(), announced),
         );
         let watchdog = WatchdogThread::start(watch, stats, config.record)?;
         let scope = Self {
@@ -140,6 +148,7 @@ impl Scope {
             config,
             registry,
             ring,
+            board,
             runtimes,
             _installed: installed,
         };
@@ -162,6 +171,7 @@ impl Scope {
             service: self.config.service.clone(),
             registry: self.registry.clone(),
             ring: self.ring.clone(),
+            board: self.board.clone(),
             runtimes: Arc::new(move || runtime::survey(&runtimes)),
             stuck: Arc::new(move || what_is_stuck(&accounts, stuck)),
             token: self.config.admin_token.clone(),
@@ -199,6 +209,18 @@ impl Scope {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Stall>> {
         self.ring.subscribe()
+    }
+
+    /// The latest findings, newest last: conditions that are no stalls, each opened once and closed once.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Arc<Finding>> {
+        self.board.events()
+    }
+
+    /// Every finding from now on.
+    #[must_use]
+    pub fn subscribe_findings(&self) -> broadcast::Receiver<Arc<Finding>> {
+        self.board.subscribe()
     }
 
     /// The configuration that is in force.

@@ -40,6 +40,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         what: "every stall event from now on, as server-sent events",
     },
     Endpoint {
+        path: "/findings",
+        what: "the latest findings that are no stalls as JSON, newest last; ?limit=N, ?phase=open|close",
+    },
+    Endpoint {
         path: "/debug/pprof/",
         what: "index of the profiles",
     },

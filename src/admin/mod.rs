@@ -6,6 +6,7 @@
 
 mod auth;
 mod catalogue;
+mod findings;
 mod health;
 mod metrics;
 mod page;
@@ -26,6 +27,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::finding::Board;
 use crate::metrics::Registry;
 use crate::report::Ring;
 use crate::runtime::RuntimeStatus;
@@ -43,6 +45,8 @@ pub(crate) struct State {
     pub(crate) registry: Registry,
     /// What `/stalls` lists and `/stalls/stream` follows.
     pub(crate) ring: Ring,
+    /// What `/findings` lists.
+    pub(crate) board: Board,
     /// What `/runtime` shows.
     pub(crate) runtimes: Arc<dyn Fn() -> Vec<RuntimeStatus> + Send + Sync>,
     /// What is stuck, in words, or nothing; `/readyz` fails while there is something.

@@ -16,7 +16,9 @@ use super::auth::{self, Refusal};
 use super::problem::Problem;
 use super::stream::SUBSCRIBERS_MAX;
 use super::table;
-use super::{State, health, metrics as exposition, page, pprof, ready, runtime, stalls, stream};
+use super::{
+    State, findings, health, metrics as exposition, page, pprof, ready, runtime, stalls, stream,
+};
 
 /// Largest request body: the only bodies are small JSON settings of the embedding service's own routes.
 const BODY_LEN_MAX: usize = 64 * 1024;
@@ -107,6 +109,7 @@ pub(super) fn router(shared: Shared, extra: Router) -> Router {
         .route("/metrics", get(exposition::metrics))
         .route("/runtime", get(runtime::runtime))
         .route("/stalls", get(stalls::stalls))
+        .route("/findings", get(findings::findings))
         .route("/stalls/stream", get(stream::stream))
         .route("/debug/pprof/", get(pprof::index))
         .route("/debug/pprof/profile", get(pprof::profile))

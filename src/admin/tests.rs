@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use super::server::CONNECTIONS_MAX;
 use super::stream::SUBSCRIBERS_MAX;
 use super::{AdminServer, State, start};
+use crate::finding::Board;
 use crate::metrics::{Metric, Registry, Table};
 use crate::report::Ring;
 use crate::runtime::{RuntimeStatus, Tier, WorkerState, WorkerStatus};
@@ -63,6 +64,7 @@ fn state(ring: &Ring, registry: &Registry, stuck: &Arc<AtomicBool>, token: Optio
         service: "orders <&>".to_owned(),
         registry: registry.clone(),
         ring: ring.clone(),
+        board: Board::default(),
         runtimes: Arc::new(|| vec![runtime()]),
         stuck: Arc::new(move || {
             stuck

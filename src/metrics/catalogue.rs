@@ -63,6 +63,31 @@ pub static STALLS_EXCUSED: Metric = Metric::counter(
     "Blocking work is announced to the runtime; harmless unless the blocking pool runs out.",
 );
 
+/// Time in announced blocks.
+pub static BLOCK_IN_PLACE_SECONDS: Metric = Metric::counter(
+    "pollscope_block_in_place_seconds_total",
+    &["runtime"],
+    "Time in polls over the threshold that were announced by `block_in_place` and have ended.",
+    "More blocking work in tasks; each second held a thread beside the worker.",
+)
+.in_unit(Unit::Seconds);
+
+/// Findings.
+pub static FINDINGS: Metric = Metric::counter(
+    "pollscope_findings_total",
+    &["runtime", "kind"],
+    "Findings that were opened: conditions that are no stalls, by kind.",
+    "A condition comes and goes; `/findings` has its figures and what to do.",
+);
+
+/// Findings now.
+pub static FINDINGS_ACTIVE: Metric = Metric::gauge(
+    "pollscope_findings_active",
+    &["runtime", "kind"],
+    "Findings that are open at this moment, by kind.",
+    "The condition lasts; `/findings` has its figures and what to do.",
+);
+
 /// Log reports held back.
 pub static REPORTS_SUPPRESSED: Metric = Metric::counter(
     "pollscope_reports_suppressed_total",
@@ -238,6 +263,9 @@ pub static TOOLKIT: Table = &[
     &STALL_VICTIM_SECONDS,
     &VICTIMS_LOST,
     &STALLS_EXCUSED,
+    &BLOCK_IN_PLACE_SECONDS,
+    &FINDINGS,
+    &FINDINGS_ACTIVE,
     &REPORTS_SUPPRESSED,
     &REPORTS_DROPPED,
     &CAPTURES,

@@ -29,6 +29,7 @@ pub(crate) struct Accounts {
     active: BTreeMap<String, BTreeSet<u64>>,
     open: OpenStalls,
     excused: u64,
+    announced: BTreeMap<String, f64>,
     suppressed: u64,
     unlogged: Arc<AtomicU64>,
 }
@@ -79,6 +80,13 @@ impl Accounts {
     /// Books a long poll that was no stall.
     pub(crate) fn excuse(&mut self) {
         self.excused += 1;
+    }
+
+    /// Books the end of a block that was announced to the runtime.
+    pub(crate) fn announced(&mut self, runtime: &str, length: Duration) {
+        let known = self.announced.contains_key(runtime) || self.announced.len() < RUNTIMES_MAX;
+        let label = if known { runtime } else { OTHER };
+        *self.announced.entry(label.to_owned()).or_default() += length.as_secs_f64();
     }
 
     /// Books a log report held back.
@@ -143,6 +151,9 @@ impl Accounts {
             &["block-in-place"],
             to_f64(self.excused),
         );
+        for (runtime, seconds) in &self.announced {
+            samples.set(&table::BLOCK_IN_PLACE_SECONDS, &[runtime], *seconds);
+        }
         samples.set(&table::REPORTS_SUPPRESSED, &[], to_f64(self.suppressed));
         let unlogged = self.unlogged.load(Ordering::Relaxed);
         samples.set(&table::REPORTS_DROPPED, &["log"], to_f64(unlogged));

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::short_path;
 use crate::Error;
 use crate::config::Config;
+use crate::finding::{Finding, FindingPhase, sentence as sentence_of};
 use crate::stall::{Phase, Stall};
 
 /// Reports that may wait for the subscriber: as many as may wait for the reporter. The events are shared
@@ -23,17 +24,33 @@ const QUEUE_LEN_MAX: usize = 256;
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
 const STOP_PAUSE: Duration = Duration::from_millis(1);
 
+/// What is to be logged.
+#[derive(Debug)]
+enum Entry {
+    Stall(Arc<Stall>),
+    Finding(Arc<Finding>),
+}
+
 /// Where the reporter puts what is to be logged.
 #[derive(Debug)]
 pub(crate) struct LogQueue {
-    queue: SyncSender<Arc<Stall>>,
+    queue: SyncSender<Entry>,
     lost: Arc<AtomicU64>,
 }
 
 impl LogQueue {
     /// Leaves the report to the log thread; never waits.
     pub(crate) fn send(&self, stall: Arc<Stall>) {
-        if self.queue.try_send(stall).is_err() {
+        self.put(Entry::Stall(stall));
+    }
+
+    /// As [`LogQueue::send`], for a finding.
+    pub(crate) fn send_finding(&self, finding: Arc<Finding>) {
+        self.put(Entry::Finding(finding));
+    }
+
+    fn put(&self, entry: Entry) {
+        if self.queue.try_send(entry).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -51,12 +68,12 @@ impl LogThread {
         config: Arc<Config>,
         lost: Arc<AtomicU64>,
     ) -> Result<(LogQueue, Self), Error> {
-        Self::start_with(lost, move |stall| send(stall, &config))
+        Self::start_with(lost, move |entry| log(entry, &config))
     }
 
     fn start_with(
         lost: Arc<AtomicU64>,
-        send: impl Fn(&Stall) + Send + 'static,
+        send: impl Fn(&Entry) + Send + 'static,
     ) -> Result<(LogQueue, Self), Error> {
         let (queue, reports) = sync_channel(QUEUE_LEN_MAX);
         let queue = LogQueue {
@@ -100,12 +117,34 @@ impl Drop for LogThread {
     clippy::disallowed_methods,
     reason = "the log's own thread waits for work"
 )]
-fn run(reports: &Receiver<Arc<Stall>>, lost: &AtomicU64, send: impl Fn(&Stall)) {
-    while let Ok(stall) = reports.recv() {
+fn run(reports: &Receiver<Entry>, lost: &AtomicU64, send: impl Fn(&Entry)) {
+    while let Ok(entry) = reports.recv() {
         // A subscriber that panics loses its own report, not all later ones.
-        if catch_unwind(AssertUnwindSafe(|| send(&stall))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| send(&entry))).is_err() {
             lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+fn log(entry: &Entry, config: &Config) {
+    match entry {
+        Entry::Stall(stall) => send(stall, config),
+        Entry::Finding(finding) => send_finding(finding),
+    }
+}
+
+/// Sends the event: a warning for what somebody waits for now, information otherwise. Target `pollscope::finding`.
+fn send_finding(finding: &Finding) {
+    let text = sentence_of(finding);
+    let (id, kind, site) = (
+        finding.id,
+        finding.kind.name(),
+        finding.subject.site.as_deref(),
+    );
+    if finding.phase == FindingPhase::Open && finding.kind.harms() {
+        tracing::warn!(target: "pollscope::finding", id, kind, site, duration_ms = finding.duration_ms, "{text}");
+    } else {
+        tracing::info!(target: "pollscope::finding", id, kind, site, duration_ms = finding.duration_ms, "{text}");
     }
 }
 
@@ -215,8 +254,8 @@ mod tests {
         let dispatch = tracing::Dispatch::new(subscriber);
         let config = Config::default();
         let lost = Arc::new(AtomicU64::new(0));
-        let (queue, thread) = LogThread::start_with(Arc::clone(&lost), move |stall| {
-            tracing::dispatcher::with_default(&dispatch, || send(stall, &config));
+        let (queue, thread) = LogThread::start_with(Arc::clone(&lost), move |entry| {
+            tracing::dispatcher::with_default(&dispatch, || log(entry, &config));
         })
         .unwrap();
         queue.send(stall(1));
@@ -260,7 +299,10 @@ mod tests {
     fn a_panic_costs_one_report() {
         let (sent, is_sent) = channel();
         let lost = Arc::new(AtomicU64::new(0));
-        let (queue, thread) = LogThread::start_with(Arc::clone(&lost), move |stall| {
+        let (queue, thread) = LogThread::start_with(Arc::clone(&lost), move |entry| {
+            let Entry::Stall(stall) = entry else {
+                panic!("only stalls were sent")
+            };
             assert!(stall.id != 1, "the panic under test");
             sent.send(stall.id).unwrap();
         })

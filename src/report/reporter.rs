@@ -14,6 +14,7 @@ use super::log::LogQueue;
 use super::standstill::standstill;
 use crate::Error;
 use crate::config::Config;
+use crate::finding::{self, Announced, Block, Board, Told};
 use crate::metrics::Registry;
 use crate::runtime::slots;
 use crate::stall::{Limiter, Phase, Stall};
@@ -37,6 +38,8 @@ pub(crate) enum Message {
     Observed(Box<Observed>),
     /// The whole process stood still.
     Standstill(Box<Standstill>),
+    /// A condition that is no stall begins or ends.
+    Finding(Box<Told>),
     /// Time for the metrics' upkeep.
     Upkeep,
     /// Of the stalls up to this number only these last still: what else is thought to be open has lost its close.
@@ -86,6 +89,8 @@ pub(crate) struct Reporter {
     pub(crate) accounts: Arc<Mutex<Accounts>>,
     pub(crate) registry: Registry,
     pub(crate) log: LogQueue,
+    pub(crate) board: Board,
+    pub(crate) announced: Announced,
 }
 
 impl Reporter {
@@ -124,6 +129,11 @@ impl Reporter {
                     let logged = self.admit(&mut desk, &mut stall);
                     self.publish(stall, logged);
                 }
+                Message::Finding(told) => {
+                    let finding = Arc::new(finding::compose(&told, &self.config.service));
+                    self.board.put(Arc::clone(&finding));
+                    self.log.send_finding(finding);
+                }
                 Message::Upkeep => self.registry.upkeep(),
                 Message::Lasting(latest, open) => {
                     desk.open.retain(|id, _| *id > latest || open.contains(id));
@@ -136,6 +146,10 @@ impl Reporter {
 
     fn report(&self, desk: &mut Desk, symbolizer: &mut Symbolizer, observed: &Observed) {
         if observed.phase == Phase::Close {
+            if let Some(block) = self.announced.end(observed.id) {
+                self.accounts()
+                    .announced(&block.runtime, observed.span.length);
+            }
             if let Some(Some(open)) = desk.open.remove(&observed.id) {
                 self.publish(close(observed, &open.shown), open.logged);
             }
@@ -154,9 +168,13 @@ impl Reporter {
             .captured
             .as_ref()
             .is_some_and(|captured| captured.complete);
-        if is_announced(&stack) || is_elsewhere(&stack, complete) {
+        let is_announced = is_announced(&stack);
+        if is_announced || is_elsewhere(&stack, complete) {
             desk.remember(observed.id, None);
             self.accounts().excuse();
+            if is_announced {
+                self.announced.begin(observed.id, block(observed));
+            }
             if let Some(Some(open)) = known {
                 // An earlier report took it for a stall: that one ends here.
                 self.publish(close(observed, &open.last), open.logged);
@@ -232,6 +250,21 @@ impl Reporter {
     fn accounts(&self) -> std::sync::MutexGuard<'_, Accounts> {
         // Totals are valid at every step.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The announced block that was observed.
+fn block(observed: &Observed) -> Block {
+    let subject = &observed.subject;
+    Block {
+        runtime: subject
+            .runtime
+            .as_ref()
+            .map_or_else(|| "unknown".to_owned(), |runtime| runtime.name.clone()),
+        since: observed.span.started,
+        task: subject.task_id,
+        site: subject.spawned_at,
+        worker: subject.worker,
     }
 }
 

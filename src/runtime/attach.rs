@@ -44,6 +44,7 @@ pub(crate) fn attach(runtimes: &Runtimes, handle: &Handle) -> u32 {
         tier: Tier::Attached,
         metrics: handle.metrics(),
         handle: Some(handle.clone()),
+        sites: None,
     };
     runtimes.add(number, runtime);
     probe(number, handle);

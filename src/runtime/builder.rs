@@ -14,6 +14,7 @@ use super::attach;
 use super::bell::BELL;
 use super::built::Runtime;
 use super::registry::{Registration, Runtimes, WatchedRuntime};
+use super::sites::Sites;
 use super::slots;
 use super::status::Tier;
 use crate::Error;
@@ -34,6 +35,10 @@ pub struct RuntimeBuilder {
     on_thread_stop: Option<Hook>,
     on_thread_park: Option<Hook>,
     on_thread_unpark: Option<Hook>,
+    #[cfg(tokio_unstable)]
+    on_task_spawn: Option<TaskHook>,
+    #[cfg(tokio_unstable)]
+    on_task_terminate: Option<TaskHook>,
     #[cfg(tokio_unstable)]
     on_before_task_poll: Option<TaskHook>,
     #[cfg(tokio_unstable)]
@@ -64,6 +69,10 @@ impl RuntimeBuilder {
             on_thread_stop: None,
             on_thread_park: None,
             on_thread_unpark: None,
+            #[cfg(tokio_unstable)]
+            on_task_spawn: None,
+            #[cfg(tokio_unstable)]
+            on_task_terminate: None,
             #[cfg(tokio_unstable)]
             on_before_task_poll: None,
             #[cfg(tokio_unstable)]
@@ -110,6 +119,26 @@ impl RuntimeBuilder {
         self
     }
 
+    /// As `tokio::runtime::Builder::on_task_spawn`.
+    #[cfg(tokio_unstable)]
+    pub fn on_task_spawn(
+        mut self,
+        hook: impl Fn(&tokio::runtime::TaskMeta<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_task_spawn = Some(Arc::new(hook));
+        self
+    }
+
+    /// As `tokio::runtime::Builder::on_task_terminate`.
+    #[cfg(tokio_unstable)]
+    pub fn on_task_terminate(
+        mut self,
+        hook: impl Fn(&tokio::runtime::TaskMeta<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_task_terminate = Some(Arc::new(hook));
+        self
+    }
+
     /// As `tokio::runtime::Builder::on_before_task_poll`; runs after pollscope's own, so it is watched too.
     #[cfg(tokio_unstable)]
     pub fn on_before_task_poll(
@@ -144,22 +173,26 @@ impl RuntimeBuilder {
         }
         let number = Runtimes::reserve();
         self.builder.name(self.name.clone());
+        let sites = (self.tier == Tier::Hooks).then(Arc::<Sites>::default);
         self.install_hooks(number);
+        #[cfg(tokio_unstable)]
+        self.install_life_hooks(sites.clone());
         let runtime = self
             .builder
             .build()
             .map_err(|source| Error::setup("tokio could not build the runtime").because(source))?;
-        let registration = self.register(number, runtime.handle());
+        let registration = self.register(number, runtime.handle(), sites);
         Ok(Runtime::new(runtime, registration))
     }
 
-    fn register(self, number: u32, handle: &Handle) -> Registration {
+    fn register(self, number: u32, handle: &Handle, sites: Option<Arc<Sites>>) -> Registration {
         let runtime = WatchedRuntime {
             name: self.name,
             flavor: attach::flavor_of(handle),
             tier: self.tier,
             metrics: handle.metrics(),
             handle: None,
+            sites,
         };
         let registration = self.runtimes.register(number, runtime);
         if self.tier != Tier::Hooks {
@@ -196,11 +229,38 @@ impl RuntimeBuilder {
             }
         });
         #[cfg(tokio_unstable)]
-        self.install_task_hooks(number);
+        self.install_poll_hooks(number);
     }
 
     #[cfg(tokio_unstable)]
-    fn install_task_hooks(&mut self, number: u32) {
+    fn install_life_hooks(&mut self, sites: Option<Arc<Sites>>) {
+        let Some(counted) = sites else {
+            if let Some(hook) = self.on_task_spawn.take() {
+                self.builder.on_task_spawn(move |task| hook(task));
+            }
+            if let Some(hook) = self.on_task_terminate.take() {
+                self.builder.on_task_terminate(move |task| hook(task));
+            }
+            return;
+        };
+        let (sites, hook) = (Arc::clone(&counted), self.on_task_spawn.take());
+        self.builder.on_task_spawn(move |task| {
+            sites.spawned(task.spawned_at());
+            if let Some(hook) = &hook {
+                hook(task);
+            }
+        });
+        let hook = self.on_task_terminate.take();
+        self.builder.on_task_terminate(move |task| {
+            counted.ended(task.spawned_at());
+            if let Some(hook) = &hook {
+                hook(task);
+            }
+        });
+    }
+
+    #[cfg(tokio_unstable)]
+    fn install_poll_hooks(&mut self, number: u32) {
         let is_watched = self.tier == Tier::Hooks;
         #[cfg(feature = "schedule-latency")]
         if is_watched {

@@ -13,6 +13,7 @@ mod driving;
 pub(crate) mod records;
 mod registry;
 mod root;
+mod sites;
 pub(crate) mod slots;
 mod spawn;
 mod status;

@@ -100,6 +100,11 @@ pub(crate) fn visit(mut see: impl FnMut(&TaskView)) {
     }
 }
 
+/// Whether a task was ever listed.
+pub(crate) fn is_used() -> bool {
+    NEXT.load(Ordering::Relaxed) > 1
+}
+
 /// Tasks that were not listed because too many were alive.
 pub(crate) fn unlisted() -> u64 {
     UNLISTED.load(Ordering::Relaxed)

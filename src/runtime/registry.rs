@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, RuntimeMetrics};
 
+use super::bell::BELL;
+use super::sites::Sites;
 use super::status::Tier;
 
 /// One watched runtime.
@@ -24,6 +26,8 @@ pub(crate) struct WatchedRuntime {
     pub(crate) metrics: RuntimeMetrics,
     /// For spawning probes; attached runtimes only, since it keeps the runtime's memory alive.
     pub(crate) handle: Option<Handle>,
+    /// Live tasks by spawn site, where hooks count them.
+    pub(crate) sites: Option<Arc<Sites>>,
 }
 
 impl WatchedRuntime {
@@ -115,5 +119,7 @@ pub(crate) struct Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.runtimes.remove(self.number);
+        // What was found in it is over, although every worker may be parked.
+        BELL.wake();
     }
 }

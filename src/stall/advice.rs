@@ -229,7 +229,9 @@ mod tests {
             .filter_map(|line| line.strip_prefix("## "))
             .collect();
         let special = SPECIAL.iter().map(|(_, rule)| rule);
-        let rules: Vec<&str> = special.chain(RULES).map(|rule| rule.id).collect();
+        let findings = crate::finding::RULES.iter().map(|(kind, _)| kind.name());
+        let stalls = special.chain(RULES).map(|rule| rule.id);
+        let rules: Vec<&str> = stalls.chain(findings).collect();
         assert_eq!(sections, rules);
         for verdict in Verdict::ALL {
             assert_eq!(

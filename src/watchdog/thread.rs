@@ -84,7 +84,8 @@ impl Loop {
             let is_idle = || !stop.load(Ordering::Acquire) && all_parked();
             if !self.watch.has_open_stalls() && is_idle() {
                 // No hook rings for an attached runtime, so it is looked at now and then.
-                let limit = self.watch.has_attached().then_some(pace::QUIET_PAUSE);
+                let attached = self.watch.has_attached().then_some(pace::QUIET_PAUSE);
+                let limit = attached.or(self.watch.goes_idle(slots::monotonic()));
                 coarse_clock::pause();
                 BELL.sleep_while(limit, is_idle);
                 let now = slots::monotonic();

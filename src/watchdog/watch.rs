@@ -15,6 +15,7 @@ use super::victims::VictimLedger;
 use super::worker::{OpenReport, Worker};
 use crate::capture::{Captured, Capturer, sys};
 use crate::config::{Config, SignalPolicy};
+use crate::finding::{Sampler, Told};
 use crate::procfs::{Environment, ready_threads};
 use crate::report::Message;
 use crate::runtime::attach::{self, Probes};
@@ -25,6 +26,7 @@ use crate::stall::{
     Bucket, Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Step, Verdict, judge,
 };
 
+mod findings;
 mod lock_waits;
 mod rounds;
 
@@ -54,6 +56,9 @@ const EARLY_ROUNDS: u32 = 8;
 
 /// Closes kept while the reporter has no room: one for each stall that can be open at once.
 const LATE_CLOSES_MAX: usize = 1024;
+
+/// Findings kept meanwhile, their opens and closes.
+const LATE_FINDINGS_MAX: usize = 256;
 
 /// The probes of one attached runtime.
 struct ProbeRound {
@@ -86,6 +91,8 @@ pub(crate) struct Watch {
     victims: VictimLedger,
     /// Whether a close was lost since the reporter was last told what is open.
     owes_list: bool,
+    sampler: Sampler,
+    late_findings: Vec<Told>,
 }
 
 impl Watch {
@@ -94,6 +101,7 @@ impl Watch {
         runtimes: Runtimes,
         stats: Arc<Stats>,
         outbox: SyncSender<Message>,
+        sampler: Sampler,
     ) -> Self {
         let signal = match config.signal {
             SignalPolicy::Auto => sys::CaptureSignal::install(),
@@ -120,6 +128,8 @@ impl Watch {
             waited: Duration::ZERO,
             victims,
             owes_list: false,
+            sampler,
+            late_findings: Vec::new(),
         }
     }
 
@@ -134,6 +144,7 @@ impl Watch {
             let Some(view) = slot.view() else { continue };
             let key = Key::Slot(index, view.generation);
             alive.push(key);
+            self.sampler.meet(index, &view);
             self.look_at(now, key, &Source::Slot(slot), &view);
         }
         for (number, runtime) in self.runtimes.all() {
@@ -163,6 +174,8 @@ impl Watch {
         let settled = self.victims.settled(&self.runtimes);
         settled.into_iter().for_each(|close| self.tell(close));
         self.victims.ask(slots::claimed_slots());
+        let changes = self.sampler.look(now, &self.runtimes);
+        self.tell_findings(now, changes);
     }
 
     /// Forgets workers whose threads are gone; a stall that was reported ends with its thread at the latest.
@@ -233,6 +246,11 @@ impl Watch {
                 if observed.phase == Phase::Close && self.late_closes.len() < LATE_CLOSES_MAX =>
             {
                 self.late_closes.push(*observed);
+            }
+            Err(TrySendError::Full(Message::Finding(told)))
+                if self.late_findings.len() < LATE_FINDINGS_MAX =>
+            {
+                self.late_findings.push(*told);
             }
             Err(lost) => {
                 self.owes_list |= matches!(lost, TrySendError::Full(_));

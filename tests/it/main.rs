@@ -4,6 +4,8 @@
 //! that clippy knows them for test code.
 
 #[cfg(test)]
+mod findings;
+#[cfg(test)]
 mod flavours;
 #[cfg(test)]
 mod locks;

@@ -12,7 +12,13 @@ use tokio::runtime::Builder;
 /// One scope a process, so all tests share it and tell their stalls apart by the runtime's name.
 pub(crate) fn scope() -> &'static Scope {
     static SCOPE: OnceLock<Scope> = OnceLock::new();
-    SCOPE.get_or_init(|| Scope::start(Config::default()).unwrap())
+    SCOPE.get_or_init(|| {
+        Scope::start(Config {
+            findings: crate::findings::thresholds(),
+            ..Config::default()
+        })
+        .unwrap()
+    })
 }
 
 const BLOCK: Duration = Duration::from_millis(300);

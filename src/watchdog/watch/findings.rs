@@ -1,0 +1,29 @@
+//! What the sampler has found on its way to the reporter.
+
+use std::time::Duration;
+
+use super::{Watch, unix_ms_before};
+use crate::finding::{Change, Told};
+use crate::report::Message;
+
+impl Watch {
+    /// Everybody has parked; gives how long the process may be left alone at most.
+    pub(crate) fn goes_idle(&mut self, now: Duration) -> Option<Duration> {
+        let changes = self.sampler.idle(now, &self.runtimes);
+        self.tell_findings(now, changes);
+        self.sampler.patience(&self.runtimes)
+    }
+
+    /// Tells what has opened and closed, and what there was no room for before.
+    pub(super) fn tell_findings(&mut self, now: Duration, changes: Vec<Change>) {
+        let told = |change: Change| Told {
+            since_unix_ms: unix_ms_before(now.saturating_sub(change.since)),
+            change,
+        };
+        let mut findings = std::mem::take(&mut self.late_findings);
+        findings.extend(changes.into_iter().map(told));
+        for finding in findings {
+            self.tell(Message::Finding(Box::new(finding)));
+        }
+    }
+}
