@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::admin_address::AdminAddress;
+use crate::cmd::{DrillFlavor, DrillTier};
 use crate::ending::Failure;
 use crate::fault_list::FaultList;
 use crate::service::Service;
@@ -39,6 +40,14 @@ struct CommandLine {
 pub(crate) enum Command {
     /// Run both reference services under load, break them four times, and show what is found
     Demo(Demo),
+    /// Stall runtimes in every known way, one after the other, and check what is found
+    Drill(Drill),
+    /// The process that a drill watches
+    #[command(hide = true)]
+    DrillSubject(DrillSubject),
+    /// A process that wants a CPU, for a drill
+    #[command(hide = true)]
+    DrillHog,
     /// Run a reference service to be observed
     Serve {
         /// Which one
@@ -87,6 +96,54 @@ pub(crate) struct Demo {
     /// Do not serve tokio-console
     #[arg(long)]
     pub(crate) no_console: bool,
+}
+
+/// `drill`.
+#[derive(Debug, Args)]
+pub(crate) struct Drill {
+    /// A few runs of each scenario, in three minutes at most
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only these scenarios
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) scenario: Vec<String>,
+    /// Only this kind of runtime
+    #[arg(long, value_enum)]
+    pub(crate) runtime: Option<DrillFlavor>,
+    /// Only this tier
+    #[arg(long, value_enum)]
+    pub(crate) tier: Option<DrillTier>,
+    /// How long each scenario that must stay silent is watched [default: 600, with --quick 6]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX))]
+    pub(crate) silent_seconds: Option<u64>,
+    /// Subjects at the same time [default: 2, of silent scenarios 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) jobs: Option<u8>,
+    /// Lists the scenarios instead
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// The result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Writes the result as a Markdown page, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+}
+
+/// `drill-subject`.
+#[derive(Debug, Args)]
+pub(crate) struct DrillSubject {
+    /// Scenario
+    pub(crate) scenario: String,
+    /// Kind of runtime
+    #[arg(long, value_enum)]
+    pub(crate) runtime: DrillFlavor,
+    /// Tier
+    #[arg(long, value_enum)]
+    pub(crate) tier: DrillTier,
+    /// Length of a scenario that is not over by itself
+    #[arg(long)]
+    pub(crate) seconds: u64,
 }
 
 /// `serve`.
@@ -375,6 +432,7 @@ fn commands_after(words: &[OsString]) -> String {
     }
     let names: Vec<_> = command
         .get_subcommands()
+        .filter(|command| !command.is_hide_set())
         .map(clap::Command::get_name)
         .collect();
     names.join(", ")
@@ -416,6 +474,8 @@ mod tests {
             "demo",
             "demo --faults none --duration 60 --json",
             "demo --faults block-cpu,std-mutex --runtime current --stay --any-port",
+            "drill --quick --json --markdown docs/drill.md",
+            "drill --scenario sleep,cpu-loop --runtime multi --tier t2 --jobs 1",
             "serve chat --irc 0.0.0.0:6667 --admin 127.0.0.1:0 --workers 1 --faults block-sleep",
             "serve chat --console",
             "serve exchange --fix 127.0.0.1:0 --console 127.0.0.1:7000 --runtime current",
@@ -450,7 +510,7 @@ mod tests {
             ("serve chat --runtime both", "multi, current"),
             (
                 "dmeo",
-                "expected one of demo, serve, load, faults, stalls, flamegraph",
+                "expected one of demo, drill, serve, load, faults, stalls, flamegraph",
             ),
         ] {
             let error = check(line).unwrap_err();

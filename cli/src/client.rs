@@ -112,6 +112,18 @@ impl Client {
         })
     }
 
+    /// The sum of a metric's series; 0 while it has none.
+    pub(crate) async fn metric(&self, name: &str) -> Result<u64, Failure> {
+        let response = self.send(self.request(Method::GET, "/metrics")).await?;
+        let page = response.text().await.map_err(|error| self.broken(&error))?;
+        Ok(page
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '))
+            .filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'))
+            .filter_map(|(_, value)| value.parse::<u64>().ok())
+            .sum())
+    }
+
     /// Every fault of the service, and what it has done.
     pub(crate) async fn faults(&self) -> Result<Vec<FaultState>, Failure> {
         self.json(self.request(Method::GET, "/faults")).await

@@ -13,6 +13,8 @@ const FOREIGN_PATHS: &[&str] = &[
     "/rustlib/src/",
     "/library/std/src/",
     "/library/core/src/",
+    // The standard library's own dependencies, as its builders unpacked them: its backtraces run in them.
+    "/rust/deps/",
 ];
 
 /// Functions that poll tasks or root futures.
@@ -158,6 +160,20 @@ mod tests {
         assert_eq!(own_future(&stack, &[]).as_deref(), Some("app::handler"));
         let inside = stack.split_off(5);
         assert_eq!(own_line(&inside, &[]), None);
+    }
+
+    /// The standard library's vendored dependencies are nobody's own code: a backtrace that is resolved is its caller's.
+    #[test]
+    fn vendored_dependencies_are_foreign() {
+        let mut stack = stack();
+        stack.insert(
+            0,
+            frame(
+                "gimli::read::parse",
+                "/rust/deps/gimli-0.32.3/src/read/unit.rs",
+            ),
+        );
+        assert_eq!(own_line(&stack, &[]).unwrap().function, "app::validate");
     }
 
     /// Prefixes narrow what is own, by function or by path.

@@ -1,6 +1,8 @@
 //! One file a command: takes its typed arguments, does the work, and gives results to `render`.
 
+mod child;
 mod demo;
+mod drill;
 mod faults;
 mod flamegraph;
 mod load;
@@ -13,11 +15,17 @@ use crate::args::Command;
 use crate::ending::{Ending, Failure};
 
 pub(crate) use demo::{Match, Outcome, Summary};
+pub(crate) use drill::{
+    Flavor as DrillFlavor, Report as DrillReport, Row as DrillRow, Tier as DrillTier, word,
+};
 
 /// Runs a command to its end.
 pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
     match command {
         Command::Demo(demo) => demo::run(demo),
+        Command::Drill(drill) => drill::run(&drill),
+        Command::DrillSubject(subject) => drill::subject(&subject),
+        Command::DrillHog => Ok(drill::hog()),
         Command::Serve { service } => serve::run(service),
         Command::Load { workload } => load::run(workload),
         Command::Faults { action } => faults::run(action),

@@ -5,6 +5,7 @@
 
 mod announcement;
 mod demo;
+mod drill;
 mod fault;
 mod load_report;
 mod number;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use crate::admin_address::AdminAddress;
 use crate::args::ProfileFormat;
 use crate::client::FaultState;
+use crate::cmd::DrillReport;
 use crate::ending::Failure;
 
 pub(crate) use announcement::Announcement;
@@ -167,6 +169,49 @@ pub(crate) fn followed(stall: &Stall, as_json: bool) -> Result<(), Failure> {
     } else {
         out(&stall::followed(stall))
     }
+}
+
+/// The scenarios of a drill: name and title.
+pub(crate) fn scenarios(lines: &[(&str, &str)]) -> Result<(), Failure> {
+    let mut rows = table::table(&["scenario", "what happens"]);
+    for (name, title) in lines {
+        rows.add_row([*name, *title]);
+    }
+    out(&table::text(&rows))
+}
+
+/// How far a drill is.
+pub(crate) fn drill_progress(done: usize, total: usize) {
+    progress(&format!("{done} of {total} runs"));
+    if done == total {
+        progress_end();
+    }
+}
+
+/// What a drill came to.
+pub(crate) fn drill(report: &DrillReport, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        out_json(report)
+    } else {
+        out(&drill::text(report))
+    }
+}
+
+/// Puts the result of a drill between the marks of a Markdown page, or makes one.
+pub(crate) fn drill_page(report: &DrillReport, file: &Path) -> Result<(), Failure> {
+    let unable = |error: std::io::Error| {
+        Failure::unable(format!("{} cannot be written", file.display()), &error)
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a command at its end, no service"
+    )]
+    let old = std::fs::read_to_string(file).unwrap_or_default();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a command at its end, no service"
+    )]
+    std::fs::write(file, drill::page_in(&old, report)).map_err(unable)
 }
 
 /// A profile that was written.

@@ -30,6 +30,7 @@ mod status;
 mod switch;
 mod turn;
 
+pub mod act;
 pub mod block_cpu;
 pub mod block_sleep;
 pub mod blocking_fs;

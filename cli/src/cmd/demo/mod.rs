@@ -3,7 +3,6 @@
 //! The demo itself is only a driver: services and clients are processes of their own, and it learns what anybody can
 //! learn over the admin API. It never leaves a process behind, whichever way it ends.
 
-mod child;
 mod sighting;
 mod stage;
 mod walk;

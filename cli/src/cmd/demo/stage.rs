@@ -7,10 +7,10 @@ use pollscope::stall::Stall;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::child::Child;
 use crate::admin_address::AdminAddress;
 use crate::args::{Demo, Flavor};
 use crate::client::{Client, Followed};
+use crate::cmd::child::Child;
 use crate::ending::Failure;
 use crate::render::Announcement;
 use crate::service::Service;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use crate::ending::Failure;
@@ -98,6 +98,52 @@ impl Child {
             Some(value) => Ok(value),
             None => Err(self.said_nothing().await),
         }
+    }
+
+    /// As [`Child::json`], but that there is nothing within `patience` is no failure.
+    ///
+    /// # Errors
+    ///
+    /// When its output has ended or is no JSON of that form.
+    pub(crate) async fn json_within<T: DeserializeOwned>(
+        &mut self,
+        patience: Duration,
+    ) -> Result<Option<T>, Failure> {
+        let Ok(line) = tokio::time::timeout(patience, self.lines.next_line()).await else {
+            return Ok(None);
+        };
+        match line {
+            Ok(Some(line)) if serde_json::from_str::<T>(&line).is_ok() => {
+                Ok(serde_json::from_str(&line).ok())
+            }
+            _ => Err(self.said_nothing().await),
+        }
+    }
+
+    /// Tells it a line.
+    ///
+    /// # Errors
+    ///
+    /// When it does not listen any more.
+    pub(crate) async fn say(&mut self, line: &str) -> Result<(), Failure> {
+        let unheard = || Failure::Unable(format!("`pollscope {}` has ended by itself", self.name));
+        let lifeline = self.lifeline.as_mut().ok_or_else(unheard)?;
+        let line = format!("{line}\n");
+        lifeline
+            .write_all(line.as_bytes())
+            .await
+            .map_err(|_| unheard())
+    }
+
+    /// Its process number, until it has ended.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// Ends it at once.
+    pub(crate) async fn kill(mut self) {
+        // An error means that it has ended by itself.
+        let _ = self.process.kill().await;
     }
 
     /// Asks it to stop.

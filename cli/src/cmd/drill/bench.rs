@@ -1,0 +1,106 @@
+//! The runtime that a subject acts on, made as its flavour and tier want it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use pollscope::Scope;
+use pollscope::runtime::Runtime as Watched;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+use super::scenario::Tier;
+use crate::ending::Failure;
+use crate::telemetry::refused;
+
+/// Workers of a multi_thread runtime: one that is held and one that is not.
+pub(super) const WORKERS: usize = 2;
+
+/// Pause of the task that keeps a runtime alive beside the acts.
+const TICK: Duration = Duration::from_millis(5);
+
+/// How tasks are spawned and runtimes made in one tier.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bench<'a> {
+    pub(crate) scope: &'a Scope,
+    pub(crate) tier: Tier,
+}
+
+/// A runtime, watched or only attached to.
+pub(super) enum Made {
+    Plain(Runtime),
+    Watched(Watched),
+}
+
+impl Bench<'_> {
+    /// Spawns as a service of this tier would.
+    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.tier {
+            Tier::T1 => pollscope::spawn(future),
+            Tier::T0 | Tier::T2 => tokio::spawn(future),
+        }
+    }
+
+    /// The threshold in force.
+    pub(crate) fn threshold(&self) -> Duration {
+        self.scope.config().record
+    }
+
+    /// A runtime of this tier.
+    pub(super) fn make(&self, mut builder: Builder, name: &str) -> Result<Made, Failure> {
+        builder.enable_all();
+        if self.tier == Tier::T0 {
+            builder.name(name);
+            let runtime = builder
+                .build()
+                .map_err(|error| Failure::unable("tokio could not build the runtime", &error))?;
+            let attached = {
+                let _inside = runtime.enter();
+                self.scope.attach()
+            };
+            attached.map_err(|error| refused(&error, ""))?;
+            return Ok(Made::Plain(runtime));
+        }
+        let mut builder = self.scope.runtime(builder).name(name);
+        if self.tier == Tier::T1 {
+            builder = builder.without_task_hooks();
+        }
+        builder
+            .build()
+            .map(Made::Watched)
+            .map_err(|error| refused(&error, ""))
+    }
+}
+
+impl Made {
+    /// Drives the runtime with this future.
+    pub(super) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match self {
+            Self::Plain(runtime) => runtime.block_on(future),
+            Self::Watched(runtime) => runtime.block_on(future),
+        }
+    }
+
+    /// Ends it, in one of Tokio's three ways.
+    pub(super) fn end(self, way: usize) {
+        const LIMIT: Duration = Duration::from_millis(100);
+        match (self, way % 3) {
+            (Self::Plain(runtime), 0) => drop(runtime),
+            (Self::Plain(runtime), 1) => runtime.shutdown_timeout(LIMIT),
+            (Self::Plain(runtime), _) => runtime.shutdown_background(),
+            (Self::Watched(runtime), 0) => drop(runtime),
+            (Self::Watched(runtime), 1) => runtime.shutdown_timeout(LIMIT),
+            (Self::Watched(runtime), _) => runtime.shutdown_background(),
+        }
+    }
+}
+
+/// Keeps a runtime awake now and then, as every service does.
+pub(super) async fn tick() {
+    loop {
+        tokio::time::sleep(TICK).await;
+    }
+}

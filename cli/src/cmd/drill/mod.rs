@@ -1,0 +1,108 @@
+//! `pollscope drill`: every known way to stall a runtime, and every innocent that looks like one, held against the truth.
+//!
+//! Each run is a process of its own, made by this program and watched over the admin API that any user has. What is to be
+//! found stands in data files; `score` compares, `render` shows.
+
+mod bench;
+mod catalogue;
+mod disturb;
+mod generations;
+mod plan;
+mod program;
+mod report;
+mod scenario;
+mod score;
+mod subject;
+mod watch;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use self::plan::{Plan, Run};
+use super::runtime;
+use crate::args::{Drill, DrillSubject};
+use crate::ending::{Ending, Failure};
+use crate::render;
+use crate::stop::{Stop, Supervision};
+
+pub(crate) use report::Report;
+pub(crate) use scenario::{Flavor, Tier, word};
+pub(crate) use score::Row;
+
+/// Runs the drill, or lists its scenarios.
+pub(crate) fn run(drill: &Drill) -> Result<Ending, Failure> {
+    let scenarios = catalogue::named(&drill.scenario)?;
+    if drill.list {
+        let lines: Vec<_> = scenarios
+            .iter()
+            .map(|scenario| (scenario.name.as_str(), scenario.title.as_str()))
+            .collect();
+        render::scenarios(&lines)?;
+        return Ok(Ending::Expected);
+    }
+    let plan = Plan::new(scenarios, drill);
+    if plan.is_empty() {
+        return Err(Failure::Usage(
+            "no run is left of these scenarios, expected a runtime and tier that they have"
+                .to_owned(),
+        ));
+    }
+    let stop = Stop::listen(Supervision::None)?;
+    let report = runtime()?.block_on(async {
+        tokio::select! {
+            // Subjects that are dropped are killed.
+            () = stop.asked() => Err(Failure::Unable("stopped before all was done".to_owned())),
+            report = perform(plan) => Ok(report),
+        }
+    })?;
+    render::drill(&report, drill.json)?;
+    if let Some(file) = &drill.markdown {
+        render::drill_page(&report, file)?;
+    }
+    Ok(Ending::expected_if(report.is_as_expected()))
+}
+
+/// The process that is watched.
+pub(crate) fn subject(subject: &DrillSubject) -> Result<Ending, Failure> {
+    subject::run(subject)
+}
+
+/// A process that wants a CPU.
+pub(crate) fn hog() -> Ending {
+    disturb::hog();
+    Ending::Expected
+}
+
+async fn perform(plan: Plan) -> Report {
+    let began = Instant::now();
+    let mut rows = Vec::new();
+    let total = plan.len();
+    for (jobs, runs) in plan.batches() {
+        let mut waiting = runs.into_iter();
+        let mut running = JoinSet::new();
+        loop {
+            while running.len() < jobs
+                && let Some(run) = waiting.next()
+            {
+                running.spawn(one(run));
+            }
+            let Some(done) = running.join_next().await else {
+                break;
+            };
+            // A run does not panic; if one did, its row would be missing from the count below.
+            rows.extend(done);
+            render::drill_progress(rows.len(), total);
+        }
+    }
+    rows.sort_by_key(|(number, _)| *number);
+    let rows = rows.into_iter().map(|(_, row)| row).collect();
+    Report::new(rows, began.elapsed())
+}
+
+async fn one(run: Run) -> (usize, Row) {
+    let row = match watch::watch(&run.scenario, run.combination, run.seconds).await {
+        Ok(seen) => score::score(&run.scenario, run.combination, &seen),
+        Err(failure) => score::failed(&run.scenario, run.combination, &failure.to_string()),
+    };
+    (run.number, row)
+}

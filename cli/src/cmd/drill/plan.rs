@@ -1,0 +1,86 @@
+//! Which runs a drill has, in which order, and how many at a time. PURE.
+
+use std::sync::Arc;
+
+use super::scenario::{Combination, Deed, Disturbance, Scenario};
+use crate::args::Drill;
+
+/// Watching time of a silent scenario: what the project promises, and a look for a quick drill.
+const SILENT_SECONDS: u64 = 600;
+const SILENT_SECONDS_QUICK: u64 = 6;
+
+/// Subjects at a time: as many as the smallest machine has CPUs, so that reports are made on a busy machine.
+const JOBS: usize = 2;
+
+/// Silent subjects at a time; most of them wait.
+const JOBS_SILENT: usize = 4;
+
+/// One run.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) number: usize,
+    pub(super) scenario: Arc<Scenario>,
+    pub(super) combination: Combination,
+    pub(super) seconds: u64,
+}
+
+/// All runs of a drill.
+#[derive(Debug)]
+pub(super) struct Plan {
+    runs: Vec<Run>,
+    jobs: Option<usize>,
+}
+
+impl Plan {
+    pub(super) fn new(scenarios: Vec<Scenario>, drill: &Drill) -> Self {
+        let usual = if drill.quick {
+            SILENT_SECONDS_QUICK
+        } else {
+            SILENT_SECONDS
+        };
+        let seconds = drill.silent_seconds.unwrap_or(usual);
+        let wanted = |scenario: &Scenario, run: &Combination| {
+            let is_chosen = drill.runtime.is_none_or(|runtime| runtime == run.runtime)
+                && drill.tier.is_none_or(|tier| tier == run.tier);
+            is_chosen && (!drill.quick || scenario.quick.contains(run))
+        };
+        let mut runs = Vec::new();
+        for scenario in scenarios {
+            let scenario = Arc::new(scenario);
+            for combination in scenario.combinations().filter(|run| wanted(&scenario, run)) {
+                runs.push(Run {
+                    number: runs.len(),
+                    scenario: Arc::clone(&scenario),
+                    combination,
+                    seconds,
+                });
+            }
+        }
+        Self {
+            runs,
+            jobs: drill.jobs.map(usize::from),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Runs that may run together, and how many of them at a time: those that disturb the machine come last, by themselves.
+    pub(super) fn batches(self) -> Vec<(usize, Vec<Run>)> {
+        let jobs = |usual| self.jobs.unwrap_or(usual);
+        let is_silent = |run: &Run| matches!(run.scenario.deed, Deed::Silent(_));
+        let disturbs = |run: &Run| matches!(&run.scenario.deed, Deed::Silent(quiet) if quiet.disturbance == Disturbance::Hogs);
+        let (disturbing, others): (Vec<_>, Vec<_>) = self.runs.iter().cloned().partition(disturbs);
+        let (silent, held): (Vec<_>, Vec<_>) = others.into_iter().partition(is_silent);
+        vec![
+            (jobs(JOBS), held),
+            (jobs(JOBS_SILENT), silent),
+            (jobs(JOBS_SILENT), disturbing),
+        ]
+    }
+}
