@@ -11,6 +11,14 @@ mod memory;
 mod modules;
 mod prologue;
 pub(crate) mod sys;
+#[cfg(test)]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(pollscope_no_capture)
+))]
+mod torture;
 mod unwind;
 
 pub(crate) use build_id::build_id;

@@ -42,6 +42,13 @@ mod imp;
 
 pub(crate) use atomic_static::AtomicStatic;
 pub(crate) use copy_request::{Registers, StackCopy};
+#[cfg(all(
+    test,
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(pollscope_no_capture)
+))]
+pub(crate) use imp::load_and_unload;
 pub(crate) use imp::{
     CaptureSignal, current_tid, modules, own_waits, peer_of, process_cpu_time, read_memory,
     static_memory, suspended_time, thread_cpu_time, thread_pointer, thread_stack,

@@ -4,6 +4,8 @@
 //! undumpable process) comes back as `None` or `false` and degrades the report, never the service. What depends on the
 //! CPU is one file an architecture.
 
+#[cfg(test)]
+mod library;
 mod memory;
 mod modules;
 mod signal;
@@ -18,6 +20,8 @@ mod cpu;
 mod cpu;
 
 pub(crate) use cpu::thread_pointer;
+#[cfg(test)]
+pub(crate) use library::load_and_unload;
 pub(crate) use memory::{read_memory, static_memory};
 pub(crate) use modules::modules;
 pub(crate) use signal::CaptureSignal;

@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cpu::interrupted_registers;
@@ -48,6 +48,9 @@ impl CaptureSignal {
         stack: &Range<u64>,
         patience: Duration,
     ) -> Option<StackCopy> {
+        // One asks at a time. A process has one watchdog, so nobody ever waits here, but the buffer's safety rests on it.
+        static TURN: Mutex<()> = Mutex::new(());
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         if !REQUEST.begin(tid, stack) {
             return None;
         }
