@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use faults::Settings;
+use pollscope::finding::Finding;
 use pollscope::stall::Stall;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -97,6 +98,11 @@ impl Client {
     /// The kept stall events, newest last.
     pub(crate) async fn stalls(&self) -> Result<Vec<Stall>, Failure> {
         self.json(self.request(Method::GET, "/stalls")).await
+    }
+
+    /// The kept findings, newest last.
+    pub(crate) async fn findings(&self) -> Result<Vec<Finding>, Failure> {
+        self.json(self.request(Method::GET, "/findings")).await
     }
 
     /// Every stall event from now on; subscribed when this returns.

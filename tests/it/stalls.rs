@@ -79,7 +79,8 @@ fn events(runtime: &str) -> Vec<Arc<Stall>> {
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for the reporter")]
 pub(crate) fn closed(runtime: &str) -> Vec<Arc<Stall>> {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    // Generous: on a crowded machine the debug information alone takes seconds to read.
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let events = events(runtime);
         if events

@@ -9,9 +9,12 @@ mod disturb;
 mod generations;
 mod plan;
 mod program;
+mod quantile;
 mod report;
+mod row;
 mod scenario;
 mod score;
+mod strain;
 mod subject;
 mod watch;
 
@@ -26,8 +29,8 @@ use crate::render;
 use crate::stop::{Stop, Supervision};
 
 pub(crate) use report::Report;
+pub(crate) use row::Row;
 pub(crate) use scenario::{Flavor, Tier, word};
-pub(crate) use score::Row;
 
 /// Runs the drill, or lists its scenarios.
 pub(crate) fn run(drill: &Drill) -> Result<Ending, Failure> {

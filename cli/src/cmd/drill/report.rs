@@ -6,8 +6,9 @@ use std::time::Duration;
 use pollscope::stall::Verdict;
 use serde::Serialize;
 
+use super::quantile::quantile;
+use super::row::{ActScore, Row};
 use super::scenario::Tier;
-use super::score::{ActScore, Row, quantile};
 
 /// Share of right lines and verdicts that a drill must reach.
 const RIGHT_SHARE: f64 = 0.95;
@@ -115,17 +116,6 @@ impl Report {
             && summary.wrong_proven == 0
             && summary.false_blames == 0
             && self.scenarios.iter().all(|row| row.found)
-    }
-}
-
-impl Row {
-    /// Whether the row is as it should be.
-    pub(crate) fn is_as_expected(&self) -> bool {
-        self.found
-            && self.right_line
-            && self.right_verdict
-            && self.false_blames == 0
-            && self.wrong_proven == 0
     }
 }
 

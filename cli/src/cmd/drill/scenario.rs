@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use faults::act::{Act, Place, place};
+use pollscope::finding::FindingKind;
 use pollscope::stall::Verdict;
 use serde::{Deserialize, Serialize};
 
 use super::program::Program;
+use super::strain::Strain;
 
 /// One scenario.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,6 +47,8 @@ pub(crate) enum Deed {
     Stall(Hold),
     /// Something healthy runs, or the machine misbehaves; no code must be blamed.
     Silent(Quiet),
+    /// No poll is too long and yet the service suffers: a finding must be told, and no stall.
+    Finding(Trouble),
 }
 
 /// Workers that are held.
@@ -100,6 +104,18 @@ pub(crate) struct Quiet {
     /// A verdict that must be told at least once, without blaming code.
     #[serde(default)]
     pub(crate) verdict: Option<Verdict>,
+}
+
+/// A strain that must be told as a finding.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Trouble {
+    /// What strains the runtime.
+    pub(crate) strain: Strain,
+    /// The kind that must be told.
+    pub(crate) finding: FindingKind,
+    /// How long it is strained.
+    pub(crate) seconds: u64,
 }
 
 /// What is done to a process from outside.

@@ -1,9 +1,10 @@
 //! What a run was worth: reports held against the truth. PURE.
 
 use pollscope::stall::{Confidence, Phase, Stall, Verdict};
-use serde::Serialize;
 
-use super::scenario::{Combination, Deed, Expectation, Flavor, Hold, Quiet, Scenario, Tier};
+use super::quantile::median;
+use super::row::{ActScore, Row};
+use super::scenario::{Combination, Deed, Expectation, Hold, Quiet, Scenario, Trouble};
 use super::subject::RUNTIME;
 use super::watch::{Acted, Reported, Seen};
 
@@ -13,69 +14,12 @@ const BEGIN_SLACK_US: u64 = 30_000;
 /// Reports that an endless stall must get: the open one, and the doublings within the time it is watched.
 const ESCALATIONS: usize = 4;
 
-/// One row of the table. Field names are a promise: never renamed, only added to.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Row {
-    /// Scenario.
-    pub(crate) name: String,
-    /// Runtime flavour.
-    pub(crate) runtime: Flavor,
-    /// Tier.
-    pub(crate) tier: Tier,
-    /// What had to be found.
-    pub(crate) expected: String,
-    /// What was.
-    pub(crate) got: String,
-    /// Whether every act was found; for silent scenarios, whether no code was blamed.
-    pub(crate) found: bool,
-    /// Whether every act was blamed on the right line.
-    pub(crate) right_line: bool,
-    /// Whether every act got the right verdict.
-    pub(crate) right_verdict: bool,
-    /// From an act's begin to its open report in hand, the median.
-    pub(crate) open_after_ms: Option<f64>,
-    /// How far reported totals were off, the worst.
-    pub(crate) total_error_pct: Option<f64>,
-    /// What else is worth knowing.
-    pub(crate) note: String,
-    /// Whether it had to stay silent.
-    pub(crate) silent: bool,
-    /// Acts.
-    pub(crate) acts: Vec<ActScore>,
-    /// Reports that blamed code for what it did not do.
-    pub(crate) false_blames: usize,
-    /// Wrong culprits with confidence `proven`.
-    pub(crate) wrong_proven: usize,
-    /// System calls that pollscope may have interrupted.
-    pub(crate) interrupted: u64,
-    /// Seconds it was watched.
-    pub(crate) seconds: f64,
-}
-
-/// One act and what was told of it.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct ActScore {
-    /// Verdict that was expected first.
-    pub(crate) expected: Verdict,
-    /// Verdict of the last report; `None` when it was not found.
-    pub(crate) got: Option<Verdict>,
-    /// Whether the verdict is one of the expected.
-    pub(crate) right_verdict: bool,
-    /// Whether the line is.
-    pub(crate) right_line: bool,
-    /// From the begin to the open report in hand.
-    pub(crate) open_after_ms: Option<f64>,
-    /// How far the total was off.
-    pub(crate) total_error_pct: Option<f64>,
-    /// Confidence of the last report.
-    pub(crate) confidence: Option<Confidence>,
-}
-
 /// The row of one run.
 pub(super) fn score(scenario: &Scenario, run: Combination, seen: &Seen) -> Row {
     match &scenario.deed {
         Deed::Stall(hold) => score_hold(scenario, hold, run, seen),
         Deed::Silent(quiet) => score_quiet(scenario, quiet, run, seen),
+        Deed::Finding(trouble) => score_trouble(scenario, trouble, run, seen),
     }
 }
 
@@ -153,6 +97,7 @@ fn expected(deed: &Deed) -> String {
             ..
         }) => format!("{}, no code blamed", verdict.name()),
         Deed::Silent(_) => "no code blamed".to_owned(),
+        Deed::Finding(trouble) => format!("finding {}", trouble.finding.name()),
     }
 }
 
@@ -203,7 +148,7 @@ fn score_hold(scenario: &Scenario, hold: &Hold, run: Combination, seen: &Seen) -
             "another runtime was named",
             seen.reports
                 .iter()
-                .any(|report| report.stall.runtime != RUNTIME),
+                .any(|report| blames_code(&report.stall) && report.stall.runtime != RUNTIME),
         ),
         (
             "the wait object was not named",
@@ -329,12 +274,7 @@ fn names_object(seen: &Seen, object: &str) -> bool {
 }
 
 fn score_quiet(scenario: &Scenario, quiet: &Quiet, run: Combination, seen: &Seen) -> Row {
-    let blamed: Vec<&Stall> = seen
-        .reports
-        .iter()
-        .map(|report| &report.stall)
-        .filter(|stall| blames_code(stall))
-        .collect();
+    let stalls = blamed(seen);
     let mut verdicts: Vec<&str> = seen
         .reports
         .iter()
@@ -342,38 +282,75 @@ fn score_quiet(scenario: &Scenario, quiet: &Quiet, run: Combination, seen: &Seen
         .collect();
     verdicts.sort_unstable();
     verdicts.dedup();
-    let told = quiet
+    let is_told = quiet
         .verdict
         .is_none_or(|verdict| verdicts.contains(&verdict.name()));
-    let mut row = Row {
+    Row {
         got: if verdicts.is_empty() {
             "nothing".to_owned()
         } else {
             verdicts.join(", ")
         },
-        found: blamed.is_empty() && told,
-        right_line: blamed.is_empty(),
-        right_verdict: blamed.is_empty() && told,
-        false_blames: blamed.len(),
-        wrong_proven: blamed
-            .iter()
-            .filter(|stall| stall.confidence == Confidence::Proven)
-            .count(),
+        found: stalls.is_empty() && is_told,
+        right_line: stalls.is_empty(),
+        right_verdict: stalls.is_empty() && is_told,
+        false_blames: stalls.len(),
+        wrong_proven: proven(&stalls),
+        note: blame_note(&stalls).unwrap_or_else(|| scenario.note.clone()),
         ..row(scenario, run, seen)
-    };
-    if let Some(stall) = blamed.first() {
-        let line = stall.line.as_ref().map_or_else(String::new, |line| {
-            format!(" at {}:{}", line.file, line.line)
-        });
-        row.note = format!(
-            "{} for {:.0} ms{line}, {:?}: {}",
-            stall.verdict.name(),
-            stall.duration_ms,
-            stall.confidence,
-            stall.evidence.join("; ")
-        );
     }
-    row
+}
+
+/// A strain must be told by its name; stalls that blame code are false, since no poll is too long.
+fn score_trouble(scenario: &Scenario, trouble: &Trouble, run: Combination, seen: &Seen) -> Row {
+    let mut kinds: Vec<&str> = seen
+        .findings
+        .iter()
+        .map(|finding| finding.kind.name())
+        .collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let is_told = kinds.contains(&trouble.finding.name());
+    let stalls = blamed(seen);
+    Row {
+        got: if kinds.is_empty() {
+            "nothing".to_owned()
+        } else {
+            kinds.join(", ")
+        },
+        found: is_told,
+        right_line: true,
+        right_verdict: is_told,
+        false_blames: stalls.len(),
+        wrong_proven: proven(&stalls),
+        note: blame_note(&stalls).unwrap_or_else(|| scenario.note.clone()),
+        ..row(scenario, run, seen)
+    }
+}
+
+fn blamed(seen: &Seen) -> Vec<&Stall> {
+    let stalls = seen.reports.iter().map(|report| &report.stall);
+    stalls.filter(|stall| blames_code(stall)).collect()
+}
+
+fn proven(stalls: &[&Stall]) -> usize {
+    let is_proven = |stall: &&&Stall| stall.confidence == Confidence::Proven;
+    stalls.iter().filter(is_proven).count()
+}
+
+/// The first of some stalls that blame code, with what it rests on.
+fn blame_note(stalls: &[&Stall]) -> Option<String> {
+    let stall = stalls.first()?;
+    let line = stall.line.as_ref().map_or_else(String::new, |line| {
+        format!(" at {}:{}", line.file, line.line)
+    });
+    Some(format!(
+        "{} for {:.0} ms{line}, {:?}: {}",
+        stall.verdict.name(),
+        stall.duration_ms,
+        stall.confidence,
+        stall.evidence.join("; ")
+    ))
 }
 
 fn got(acts: &[ActScore]) -> String {
@@ -398,21 +375,116 @@ fn ms(us: u64) -> f64 {
     us as f64 / 1e3
 }
 
-/// The middle one; the upper of two.
-pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    quantile(values, 0.5)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::drill::catalogue;
+    use crate::cmd::drill::scenario::{Flavor, Tier};
 
-/// The smallest value that at least this share of them does not exceed.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "ranks are small and not negative"
-)]
-pub(super) fn quantile(values: impl Iterator<Item = f64>, share: f64) -> Option<f64> {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    let rank = (sorted.len() as f64 * share).ceil() as usize;
-    sorted.get(rank.max(1) - 1).copied()
+    const ACTED: Acted = Acted {
+        index: 0,
+        tid: 7,
+        began_us: 1_000_000_000,
+        ended_us: Some(1_000_300_000),
+        error: None,
+    };
+
+    fn scenario(name: &str) -> Scenario {
+        catalogue::named(&[name.to_owned()]).unwrap().remove(0)
+    }
+
+    const RUN: Combination = Combination {
+        runtime: Flavor::Multi,
+        tier: Tier::T2,
+    };
+
+    /// A report on thread 7 that begins with the act, on the marked line of that place.
+    fn report(phase: &str, verdict: &str, at: &str, after_ms: u64) -> Reported {
+        let place = faults::act::place(at).unwrap();
+        let stall = serde_json::json!({
+            "id": 1, "phase": phase, "service": "drill", "runtime": RUNTIME, "worker": 0, "tid": 7,
+            "task": {"id": 3, "name": null, "spawned_at": null, "future": null},
+            "started_at": 1_000_000, "duration_ms": 300.0, "threshold_ms": 10.0,
+            "cpu_ms": 0.0, "run_queue_ms": 0.0, "blocked_ms": 300.0,
+            "verdict": verdict, "confidence": "proven", "evidence": [], "wait_object": null,
+            "line": {"file": format!("/build/{}", place.file), "line": place.lines.start(), "function": "f"},
+            "stack": [], "stack_via": "syscall", "stack_complete": true, "census": [], "victims": null,
+            "span": null, "advice": null, "fingerprint": "0", "suppressed": 0,
+        });
+        Reported {
+            at_us: ACTED.began_us + after_ms * 1000,
+            stall: serde_json::from_value(stall).unwrap(),
+        }
+    }
+
+    fn seen(reports: Vec<Reported>) -> Seen {
+        Seen {
+            acts: vec![ACTED; 3],
+            reports,
+            ..Seen::default()
+        }
+    }
+
+    /// Goal: what was told rightly counts, with the time until it was in hand and the error of the total.
+    #[test]
+    fn right_is_right() {
+        let reports = vec![
+            report("open", "sleep", "sleep", 12),
+            report("close", "sleep", "sleep", 301),
+        ];
+        let row = score(&scenario("sleep"), RUN, &seen(reports));
+        assert!(row.is_as_expected(), "{row:#?}");
+        assert_eq!((row.open_after_ms, row.got.as_str()), (Some(12.0), "sleep"));
+        assert_eq!(row.total_error_pct, Some(0.0));
+    }
+
+    /// Goal: another line that is called proven is counted, though the last word is right; another verdict is wrong.
+    #[test]
+    fn wrong_proofs_are_counted() {
+        let reports = vec![
+            report("open", "sleep", "holder-sleeps", 12),
+            report("close", "sleep", "sleep", 301),
+        ];
+        let row = score(&scenario("sleep"), RUN, &seen(reports));
+        assert!(row.right_line && row.wrong_proven == 1, "{row:#?}");
+        let reports = vec![report("open", "pipe", "sleep", 12)];
+        let row = score(&scenario("sleep"), RUN, &seen(reports));
+        assert!(
+            row.found && row.right_line && !row.right_verdict,
+            "{row:#?}"
+        );
+    }
+
+    /// Goal: acts that are missing are not found, and a report about nothing that happened is a false blame.
+    #[test]
+    fn nothing_is_not_everything() {
+        let row = score(&scenario("sleep"), RUN, &Seen::default());
+        assert!(!row.found && row.acts.len() == 3, "{row:#?}");
+        let mut stranger = report("open", "sleep", "sleep", 12);
+        stranger.stall.tid = 8;
+        let row = score(&scenario("sleep"), RUN, &seen(vec![stranger]));
+        assert_eq!((row.found, row.false_blames), (false, 1));
+        let row = failed(&scenario("sleep"), RUN, "it did not start");
+        assert!(!row.is_as_expected() && row.acts.len() == 3);
+    }
+
+    /// Goal: a silent run forgives the machine's verdicts and nothing else.
+    #[test]
+    fn silence_is_kept() {
+        let row = score(
+            &scenario("idle"),
+            RUN,
+            &seen(vec![report("open", "starved", "sleep", 12)]),
+        );
+        assert!(row.is_as_expected() && row.got == "starved", "{row:#?}");
+        let row = score(
+            &scenario("idle"),
+            RUN,
+            &seen(vec![report("open", "sleep", "sleep", 12)]),
+        );
+        assert!(
+            !row.found && row.false_blames == 1 && row.note.contains("sleep for 300 ms"),
+            "{row:#?}"
+        );
+    }
 }

@@ -17,6 +17,7 @@ use super::bench::{Bench, Made, WORKERS, tick};
 use super::catalogue;
 use super::generations;
 use super::scenario::{Deed, Flavor, Hold, Scenario};
+use super::strain::Strain;
 use crate::args::DrillSubject;
 use crate::ending::{Ending, Failure};
 use crate::telemetry::refused;
@@ -56,6 +57,9 @@ pub(crate) fn run(subject: &DrillSubject) -> Result<Ending, Failure> {
     let scenario = catalogue::named(std::slice::from_ref(&subject.scenario))?.remove(0);
     let mut config = Config::from_env().map_err(|error| refused(&error, ""))?;
     config.service = "drill".to_owned();
+    if matches!(scenario.deed, Deed::Finding(_)) {
+        config.findings = Strain::thresholds();
+    }
     config.admin = Some(([127, 0, 0, 1], 0).into());
     let scope = Scope::start(config).map_err(|error| refused(&error, ""))?;
     let stage = Stage {
@@ -110,11 +114,18 @@ impl Stage<'_> {
         let mut builder = Builder::new_multi_thread();
         let crowded = matches!(&self.scenario.deed, Deed::Silent(quiet) if quiet.program == super::program::Program::Crowd);
         builder.worker_threads(if crowded { 8 } else { WORKERS });
+        if let Deed::Finding(trouble) = &self.scenario.deed {
+            trouble.strain.shape(&mut builder);
+        }
         self.bench.make(builder, RUNTIME)
     }
 
     fn current(&self) -> Result<Made, Failure> {
-        self.bench.make(Builder::new_current_thread(), RUNTIME)
+        let mut builder = Builder::new_current_thread();
+        if let Deed::Finding(trouble) = &self.scenario.deed {
+            trouble.strain.shape(&mut builder);
+        }
+        self.bench.make(builder, RUNTIME)
     }
 
     fn on_one(&self, runtime: &Made) {
@@ -171,6 +182,10 @@ impl Stage<'_> {
             Deed::Silent(quiet) => {
                 let end = Instant::now() + Duration::from_secs(self.seconds);
                 quiet.program.run(&self.bench, end).await;
+            }
+            Deed::Finding(trouble) => {
+                let end = Instant::now() + Duration::from_secs(trouble.seconds);
+                trouble.strain.run(&self.bench, end).await;
             }
         }
         ticking.abort();

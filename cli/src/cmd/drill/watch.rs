@@ -4,6 +4,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use pollscope::finding::Finding;
 use pollscope::stall::Stall;
 use tokio::time::{Instant, timeout};
 
@@ -53,6 +54,8 @@ pub(super) struct Acted {
 pub(super) struct Seen {
     pub(super) acts: Vec<Acted>,
     pub(super) reports: Vec<Reported>,
+    /// Findings that were told.
+    pub(super) findings: Vec<Finding>,
     /// Reports that were lost on the way.
     pub(super) missed: u64,
     /// System calls that pollscope may have interrupted.
@@ -122,6 +125,7 @@ pub(super) async fn watch(
     while let Ok(Some(followed)) = timeout(LAST_WORDS, follow.next()).await {
         seen.take(followed);
     }
+    seen.findings = client.findings().await?;
     seen.interrupted = client.metric("pollscope_interrupted_calls_total").await?;
     seen.seconds = began.elapsed().as_secs_f64();
     if is_endless(scenario) {
@@ -141,6 +145,7 @@ fn time_limit(scenario: &Scenario, seconds: u64) -> Duration {
         Deed::Stall(hold) if hold.endless => ENDLESS,
         Deed::Stall(hold) => hold.duration() * hold.times + DONE_PATIENCE,
         Deed::Silent(_) => Duration::from_secs(seconds) + DONE_PATIENCE,
+        Deed::Finding(trouble) => Duration::from_secs(trouble.seconds) + DONE_PATIENCE,
     }
 }
 
