@@ -47,6 +47,10 @@ pub struct Config {
     pub admin_token: Option<String>,
     /// Whether a running thread may be sent a signal for its stack; `POLLSCOPE_SIGNAL` as `auto` or `never`, default auto.
     pub signal: SignalPolicy,
+    /// Whether the debug mode is on from the start; `POLLSCOPE_DEBUG` as `1` or `0`, default off.
+    ///
+    /// For development: polls of 1 ms are told, each with its stack, and mistakes that stall nobody yet are looked for.
+    pub debug: bool,
     /// Path or function prefixes that count as the user's own code, comma-separated in `POLLSCOPE_IN_APP`.
     ///
     /// Empty (the default) means everything outside the toolchain, the registry's crates and pollscope.
@@ -76,6 +80,7 @@ impl Default for Config {
             admin: None,
             admin_token: None,
             signal: SignalPolicy::Auto,
+            debug: false,
             in_app: Vec::new(),
             findings: Thresholds::default(),
         }
@@ -122,6 +127,9 @@ impl Config {
         config.admin_token = lookup("POLLSCOPE_ADMIN_TOKEN").filter(|token| !token.is_empty());
         if let Some(value) = lookup("POLLSCOPE_SIGNAL") {
             config.signal = signal_policy(&value)?;
+        }
+        if let Some(value) = lookup("POLLSCOPE_DEBUG") {
+            config.debug = switch("POLLSCOPE_DEBUG", &value)?;
         }
         if let Some(value) = lookup("POLLSCOPE_IN_APP") {
             config.in_app = value
@@ -187,6 +195,16 @@ fn admin_address(value: &str) -> Result<Option<SocketAddr>, Error> {
     })
 }
 
+fn switch(name: &str, value: &str) -> Result<bool, Error> {
+    match value.trim() {
+        "1" => Ok(true),
+        "0" | "" => Ok(false),
+        _ => Err(Error::configuration(format!(
+            "{name}={value:?} is not a switch, expected 1 or 0"
+        ))),
+    }
+}
+
 fn signal_policy(value: &str) -> Result<SignalPolicy, Error> {
     match value {
         "auto" => Ok(SignalPolicy::Auto),
@@ -230,6 +248,7 @@ mod tests {
             ("POLLSCOPE_STUCK_MS", "2000"),
             ("POLLSCOPE_ADMIN", "127.0.0.1:9000"),
             ("POLLSCOPE_SIGNAL", "never"),
+            ("POLLSCOPE_DEBUG", "1"),
             ("POLLSCOPE_IN_APP", "orders, ledger::"),
         ])
         .unwrap();
@@ -239,6 +258,7 @@ mod tests {
         assert_eq!(config.stuck, Duration::from_secs(2));
         assert_eq!(config.admin, Some("127.0.0.1:9000".parse().unwrap()));
         assert_eq!(config.signal, SignalPolicy::Never);
+        assert!(config.debug);
         assert_eq!(config.in_app, ["orders", "ledger::"]);
     }
 
@@ -251,6 +271,7 @@ mod tests {
             ("POLLSCOPE_WARN_MS", "-5", "whole milliseconds"),
             ("POLLSCOPE_ADMIN", "localhost", "ip:port"),
             ("POLLSCOPE_SIGNAL", "always!", "auto or never"),
+            ("POLLSCOPE_DEBUG", "yes please", "1 or 0"),
         ] {
             let message = parse(&[(name, value)]).unwrap_err().to_string();
             assert!(

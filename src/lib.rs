@@ -6,6 +6,7 @@ mod capture;
 pub mod config;
 #[cfg(feature = "console")]
 pub mod console;
+mod debug;
 pub mod error;
 pub mod finding;
 pub mod metrics;
@@ -22,6 +23,7 @@ pub mod runtime;
 mod scope;
 pub mod stall;
 mod symbolize;
+pub mod sync;
 pub mod testing;
 #[cfg(feature = "otlp")]
 pub mod trace;

@@ -23,9 +23,10 @@ pub(super) async fn findings(
         None => None,
         Some("open") => Some(FindingPhase::Open),
         Some("close") => Some(FindingPhase::Close),
+        Some("once") => Some(FindingPhase::Once),
         Some(other) => {
             return Err(Problem::query(format!(
-                "phase={other:?} is not a phase of a finding, expected open or close"
+                "phase={other:?} is not a phase of a finding, expected open, close or once"
             )));
         }
     };

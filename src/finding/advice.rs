@@ -40,6 +40,26 @@ pub(crate) const RULES: &[(FindingKind, &str)] = &[
         FindingKind::SelfWakeStorm,
         "Wait for an event instead of waking yourself: this task spins through the scheduler.",
     ),
+    (
+        FindingKind::LockAcrossAwait,
+        "Let go of the lock before the await, or use tokio::sync::Mutex: who wants it meanwhile blocks a worker.",
+    ),
+    (
+        FindingKind::TaskPanicked,
+        "Await the task's JoinHandle and handle its error: a panic of a detached task is heard by nobody.",
+    ),
+    (
+        FindingKind::NeverPolled,
+        "Drive the runtime that this task was spawned on, or find what keeps its workers: the task has not begun.",
+    ),
+    (
+        FindingKind::UnboundedSpawn,
+        "Bound these tasks: a Semaphore, a JoinSet with a limit, or buffer_unordered.",
+    ),
+    (
+        FindingKind::RuntimeDroppedWithTasks,
+        "Tell the tasks to end and await them before the runtime is dropped: they end at whatever await they are in.",
+    ),
 ];
 
 /// The advice for a kind.

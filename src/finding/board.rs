@@ -59,6 +59,10 @@ impl Board {
                     *kept.opened.entry(series).or_default() += 1;
                     kept.open.insert(finding.id, Arc::clone(&finding));
                 }
+                FindingPhase::Once => {
+                    let series = (kept.label_of(&finding.runtime), finding.kind);
+                    *kept.opened.entry(series).or_default() += 1;
+                }
                 FindingPhase::Close => drop(kept.open.remove(&finding.id)),
             }
             if kept.events.len() == EVENTS_LEN_MAX {

@@ -8,6 +8,7 @@ use super::advice::advise;
 use super::event::{Finding, FindingPhase, FindingSubject};
 use super::fact::{Fact, Site, TaskShare};
 use super::ledger::Change;
+use super::lint;
 
 /// A change with the calendar's time.
 #[derive(Debug, Clone)]
@@ -18,10 +19,10 @@ pub(crate) struct Told {
 
 /// What is said about a fact.
 #[derive(Debug, Default)]
-struct Said {
-    subject: FindingSubject,
-    evidence: Vec<String>,
-    figures: Vec<(&'static str, f64)>,
+pub(super) struct Said {
+    pub(super) subject: FindingSubject,
+    pub(super) evidence: Vec<String>,
+    pub(super) figures: Vec<(&'static str, f64)>,
 }
 
 /// The event of a change.
@@ -83,6 +84,7 @@ fn said(fact: &Fact) -> Said {
             figures: vec![("registered_descriptors", to_f64(*descriptors))],
         },
         Fact::Hog { .. } => hog(fact),
+        Fact::Lint(lint) => lint::said(lint),
         Fact::Leak { .. } => leak(fact),
         Fact::LostWaker { site, task, tasks } => Said {
             subject: subject(Some(*site), Some(*task), None),
@@ -221,7 +223,11 @@ fn leak(fact: &Fact) -> Said {
     }
 }
 
-fn subject(site: Option<Site>, task: Option<u64>, worker: Option<usize>) -> FindingSubject {
+pub(super) fn subject(
+    site: Option<Site>,
+    task: Option<u64>,
+    worker: Option<usize>,
+) -> FindingSubject {
     FindingSubject {
         site: site.map(Location::to_string),
         task,
@@ -234,6 +240,7 @@ pub(crate) fn sentence(finding: &Finding) -> String {
     let phase = match finding.phase {
         FindingPhase::Open => "for",
         FindingPhase::Close => "is over after",
+        FindingPhase::Once => "",
     };
     let whose = finding
         .subject
@@ -245,18 +252,24 @@ pub(crate) fn sentence(finding: &Finding) -> String {
         .first()
         .map_or_else(String::new, |first| format!(": {first}"));
     let what = match (&finding.advice, finding.phase) {
-        (Some(advice), FindingPhase::Open) => format!("; {}", advice.text),
+        (Some(advice), FindingPhase::Open | FindingPhase::Once) => format!("; {}", advice.text),
         _ => String::new(),
     };
+    let lasts = match finding.phase {
+        FindingPhase::Once => String::new(),
+        _ => {
+            let length = Duration::from_secs_f64(finding.duration_ms.max(0.0) / 1e3);
+            format!(" {phase} {}", time(length))
+        }
+    };
     format!(
-        "{} in runtime {}{whose} {phase} {}{because}{what}",
+        "{} in runtime {}{whose}{lasts}{because}{what}",
         finding.kind.name(),
         finding.runtime,
-        time(Duration::from_secs_f64(finding.duration_ms.max(0.0) / 1e3))
     )
 }
 
-fn time(duration: Duration) -> String {
+pub(super) fn time(duration: Duration) -> String {
     match duration.as_secs_f64() {
         seconds if seconds >= 1.0 => format!("{seconds:.1} s"),
         seconds if seconds >= 0.01 => format!("{:.0} ms", seconds * 1e3),

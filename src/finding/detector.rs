@@ -79,6 +79,11 @@ impl Detector {
         }
     }
 
+    /// What was seen in one moment.
+    pub(crate) fn moment(&mut self, now: Duration, runtime: &str, fact: Fact) {
+        self.ledger.moment(now, runtime, fact);
+    }
+
     /// Every worker has gone idle: what consists of work is over, and what belongs to a runtime that is gone.
     pub(crate) fn idle(&mut self, now: Duration, is_alive: impl Fn(u32) -> bool) {
         for memory in self.runtimes.values_mut() {

@@ -18,6 +18,8 @@ pub enum FindingPhase {
     Open,
     /// The condition is over; the duration is the total.
     Close,
+    /// A mistake that was seen in one moment and has no duration: a lint of the debug mode.
+    Once,
 }
 
 /// What a finding is about; a field is `None` where it does not apply or is not known.

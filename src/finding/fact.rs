@@ -4,6 +4,8 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::kind::FindingKind;
+use super::lint;
+use crate::debug::Lint;
 
 /// A spawn site.
 pub(crate) type Site = &'static Location<'static>;
@@ -79,6 +81,8 @@ pub(crate) enum Fact {
         per_second: f64,
         share: f64,
     },
+    /// A mistake that the debug mode has seen.
+    Lint(Lint),
 }
 
 impl Fact {
@@ -93,6 +97,7 @@ impl Fact {
             Self::Leak { .. } => FindingKind::TaskLeak,
             Self::LostWaker { .. } => FindingKind::LostWaker,
             Self::SelfWakes { .. } => FindingKind::SelfWakeStorm,
+            Self::Lint(lint) => lint::kind(lint),
         }
     }
 }

@@ -46,6 +46,12 @@ pub(crate) fn patience(kind: super::FindingKind, thresholds: &Thresholds) -> Pat
         Kind::TaskLeak => (thresholds.leak_window / 6, thresholds.leak_window / 6),
         Kind::LostWaker => (thresholds.lost_waker, Duration::ZERO),
         Kind::SelfWakeStorm => (2 * CALM, CALM),
+        // Moments, not conditions: told when they are seen.
+        Kind::LockAcrossAwait
+        | Kind::TaskPanicked
+        | Kind::NeverPolled
+        | Kind::UnboundedSpawn
+        | Kind::RuntimeDroppedWithTasks => (Duration::ZERO, Duration::ZERO),
     };
     Patience { hold, calm }
 }

@@ -23,11 +23,21 @@ pub enum FindingKind {
     LostWaker,
     /// A task wakes itself again and again while it is being polled.
     SelfWakeStorm,
+    /// Debug mode: a guard of `pollscope::sync` lived across an await.
+    LockAcrossAwait,
+    /// Debug mode: a task of `pollscope::spawn` panicked.
+    TaskPanicked,
+    /// Debug mode: a task waits for its first poll.
+    NeverPolled,
+    /// Debug mode: a spawn site creates tasks faster than they end.
+    UnboundedSpawn,
+    /// Debug mode: a runtime was dropped while tasks were alive.
+    RuntimeDroppedWithTasks,
 }
 
 impl FindingKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::BlockInPlace,
         Self::BlockingPoolExhausted,
         Self::QueueStall,
@@ -36,6 +46,11 @@ impl FindingKind {
         Self::TaskLeak,
         Self::LostWaker,
         Self::SelfWakeStorm,
+        Self::LockAcrossAwait,
+        Self::TaskPanicked,
+        Self::NeverPolled,
+        Self::UnboundedSpawn,
+        Self::RuntimeDroppedWithTasks,
     ];
 
     /// The word in events and labels.
@@ -50,6 +65,11 @@ impl FindingKind {
             Self::TaskLeak => "task-leak",
             Self::LostWaker => "lost-waker",
             Self::SelfWakeStorm => "self-wake-storm",
+            Self::LockAcrossAwait => "lock-across-await",
+            Self::TaskPanicked => "task-panicked",
+            Self::NeverPolled => "never-polled",
+            Self::UnboundedSpawn => "unbounded-spawn",
+            Self::RuntimeDroppedWithTasks => "runtime-dropped-with-tasks",
         }
     }
 

@@ -166,6 +166,19 @@ impl Ledger {
         }
     }
 
+    /// Books what was seen in one moment and is told at once.
+    pub(crate) fn moment(&mut self, now: Duration, runtime: &str, fact: Fact) {
+        self.last_id += 1;
+        self.changes.push(Change {
+            id: self.last_id,
+            phase: FindingPhase::Once,
+            runtime: runtime.to_owned(),
+            since: now,
+            length: Duration::ZERO,
+            fact,
+        });
+    }
+
     /// Ends every condition that `is_over`, without its calm.
     pub(crate) fn end_all(&mut self, now: Duration, is_over: impl Fn(u32, FindingKind) -> bool) {
         let over: Vec<Key> = self

@@ -17,6 +17,7 @@ mod frequent;
 mod judges;
 mod kind;
 mod ledger;
+mod lint;
 mod sample;
 mod sampler;
 mod tasks;

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use super::announced::Announced;
 use super::detector::Detector;
+use super::fact::Fact;
 use super::ledger::{Change, Signal};
 use super::sample::{Glance, RuntimeSample, SiteTasks, Unturned};
 use super::tasks::Tasks;
 use super::thresholds::Thresholds;
 use super::turns::Turns;
 use super::{counters, driver};
+use crate::debug::Lint;
 use crate::runtime::slots::SlotView;
 use crate::runtime::{Runtimes, Tier, WatchedRuntime, attach, records};
 
@@ -137,6 +139,13 @@ impl Sampler {
         let mut pass = self.tasks.pass(now, quiet_since, &self.thresholds);
         records::visit(|view| pass.see(view));
         pass.end();
+    }
+
+    /// A mistake that the debug mode has seen; gives what to tell.
+    pub(crate) fn lint(&mut self, now: Duration, runtimes: &Runtimes, lint: Lint) -> Vec<Change> {
+        let name = lint.runtime_name(|number| runtimes.name_of(number));
+        self.detector.moment(now, &name, Fact::Lint(lint));
+        self.detector.take_changes()
     }
 
     /// Every worker has parked; gives what has ended with that.

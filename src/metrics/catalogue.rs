@@ -80,6 +80,14 @@ pub static FINDINGS: Metric = Metric::counter(
     "A condition comes and goes; `/findings` has its figures and what to do.",
 );
 
+/// Lints of the debug mode that were not told.
+pub static LINTS_UNTOLD: Metric = Metric::counter(
+    "pollscope_debug_lints_untold_total",
+    &[],
+    "Lints of the debug mode that were counted but not told: repeats of a line, or too many at once.",
+    "A mistake is repeated; it was told at its first, tenth, hundredth time.",
+);
+
 /// Findings now.
 pub static FINDINGS_ACTIVE: Metric = Metric::gauge(
     "pollscope_findings_active",
@@ -266,6 +274,7 @@ pub static TOOLKIT: Table = &[
     &BLOCK_IN_PLACE_SECONDS,
     &FINDINGS,
     &FINDINGS_ACTIVE,
+    &LINTS_UNTOLD,
     &REPORTS_SUPPRESSED,
     &REPORTS_DROPPED,
     &CAPTURES,

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Samples;
 use super::catalogue as table;
+use crate::debug;
 use crate::procfs::{ProcessUsage, open_descriptors};
 use crate::report::to_f64;
 use crate::runtime::{delays, slots};
@@ -38,6 +39,7 @@ pub(crate) fn sample_watchdog(stats: &Stats, samples: &mut Samples) {
     samples.set(&table::WATCHDOG_LOOKS, &[], count(&stats.looks));
     let cpu = Duration::from_nanos(stats.cpu_ns.load(Ordering::Relaxed));
     samples.set(&table::WATCHDOG_CPU, &[], cpu.as_secs_f64());
+    samples.set(&table::LINTS_UNTOLD, &[], to_f64(debug::untold()));
     samples.set(&table::VICTIMS_LOST, &[], to_f64(delays::lost()));
     samples.set(
         &table::UNWATCHED_THREADS,

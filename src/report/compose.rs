@@ -82,7 +82,7 @@ pub(crate) fn compose(
         },
         started_at: observed.started_at_unix_ms,
         duration_ms: ms(observed.span.length),
-        threshold_ms: ms(config.record),
+        threshold_ms: ms(observed.threshold),
         cpu_ms: ms(observed.parts.cpu),
         run_queue_ms: ms(observed.parts.run_queue),
         blocked_ms: ms(observed.parts.blocked),

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::short_path;
 use crate::Error;
 use crate::config::Config;
+use crate::debug;
 use crate::finding::{Finding, FindingPhase, sentence as sentence_of};
 use crate::stall::{Phase, Stall};
 
@@ -141,17 +142,23 @@ fn send_finding(finding: &Finding) {
         finding.kind.name(),
         finding.subject.site.as_deref(),
     );
-    if finding.phase == FindingPhase::Open && finding.kind.harms() {
+    let is_loud = match finding.phase {
+        FindingPhase::Open => finding.kind.harms(),
+        FindingPhase::Once => true,
+        FindingPhase::Close => false,
+    };
+    if is_loud {
         tracing::warn!(target: "pollscope::finding", id, kind, site, duration_ms = finding.duration_ms, "{text}");
     } else {
         tracing::info!(target: "pollscope::finding", id, kind, site, duration_ms = finding.duration_ms, "{text}");
     }
 }
 
-/// Sends the event: a warning from the warn threshold on, debug below. Target `pollscope::stall`.
+/// Sends the event: a warning from the warn threshold on (in debug mode always), debug below. Target `pollscope::stall`.
 fn send(stall: &Stall, config: &Config) {
     let text = sentence(stall);
-    let loud = Duration::from_secs_f64(stall.duration_ms.max(0.0) / 1e3) >= config.warn;
+    let loud =
+        Duration::from_secs_f64(stall.duration_ms.max(0.0) / 1e3) >= config.warn || debug::is_on();
     let task = stall.task.id;
     let (verdict, line) = (stall.verdict.name(), place(stall));
     if loud {

@@ -11,6 +11,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
 use super::driving::Driving;
+use super::farewell::Farewell;
 use super::registry::Registration;
 use super::root::{Root, watched};
 use super::spawn::WatchedTask;
@@ -19,6 +20,7 @@ use super::task_id::number_of;
 /// A watched Tokio runtime.
 #[derive(Debug)]
 pub struct Runtime {
+    farewell: Farewell,
     runtime: tokio::runtime::Runtime,
     registration: Registration,
 }
@@ -26,6 +28,7 @@ pub struct Runtime {
 impl Runtime {
     pub(super) fn new(runtime: tokio::runtime::Runtime, registration: Registration) -> Self {
         Self {
+            farewell: registration.farewell(),
             runtime,
             registration,
         }
@@ -72,6 +75,7 @@ impl Runtime {
     /// Ends the runtime, waiting at most `patience` for blocking tasks.
     pub fn shutdown_timeout(self, patience: Duration) {
         let _until_ended = self.registration;
+        drop(self.farewell);
         self.runtime.shutdown_timeout(patience);
     }
 

@@ -10,6 +10,7 @@ mod built;
 pub(crate) mod coarse_clock;
 pub(crate) mod delays;
 mod driving;
+mod farewell;
 pub(crate) mod records;
 mod registry;
 mod root;

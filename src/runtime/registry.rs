@@ -1,17 +1,22 @@
 //! The runtimes that are watched.
 //!
-//! A runtime built by pollscope registers itself and is forgotten when it is dropped; an attached one stays for the
-//! life of the scope. Numbers are never used again, so a slot that still names a dropped runtime is recognised.
+//! A runtime built by pollscope registers itself and is forgotten when it is dropped, its name a little later; an attached
+//! one stays for the life of the scope. Numbers are never used again, so a slot that still names a dropped runtime is
+//! recognised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, RuntimeMetrics};
 
 use super::bell::BELL;
+use super::farewell::Farewell;
 use super::sites::Sites;
 use super::status::Tier;
+
+/// Names kept of runtimes that have ended, for what is told of them a moment later.
+const ENDED_LEN_MAX: usize = 64;
 
 /// One watched runtime.
 #[derive(Debug)]
@@ -56,6 +61,8 @@ pub(crate) struct Runtimes {
 #[derive(Debug, Default)]
 struct Inner {
     known: BTreeMap<u32, Arc<WatchedRuntime>>,
+    /// Numbers and names of the last that ended, the newest last.
+    ended: VecDeque<(u32, String)>,
 }
 
 impl Runtimes {
@@ -84,9 +91,26 @@ impl Runtimes {
         inner.known.insert(number, Arc::new(runtime));
     }
 
-    /// Forgets a runtime.
+    /// Forgets a runtime, its name a little later.
     pub(crate) fn remove(&self, number: u32) {
-        self.lock().known.remove(&number);
+        let mut inner = self.lock();
+        let Some(runtime) = inner.known.remove(&number) else {
+            return;
+        };
+        if inner.ended.len() == ENDED_LEN_MAX {
+            inner.ended.pop_front();
+        }
+        inner.ended.push_back((number, runtime.name.clone()));
+    }
+
+    /// The name of a runtime that is watched or has just ended.
+    pub(crate) fn name_of(&self, number: u32) -> Option<String> {
+        let inner = self.lock();
+        let ended = || inner.ended.iter().find(|(ended, _)| *ended == number);
+        match inner.known.get(&number) {
+            Some(runtime) => Some(runtime.name.clone()),
+            None => ended().map(|(_, name)| name.clone()),
+        }
     }
 
     /// The runtime of that number.
@@ -114,6 +138,16 @@ impl Runtimes {
 pub(crate) struct Registration {
     pub(crate) number: u32,
     runtimes: Runtimes,
+}
+
+impl Registration {
+    /// What looks at the runtime before it ends.
+    pub(super) fn farewell(&self) -> Farewell {
+        Farewell {
+            number: self.number,
+            runtimes: self.runtimes.clone(),
+        }
+    }
 }
 
 impl Drop for Registration {

@@ -470,6 +470,42 @@ pub(crate) fn whereabouts() -> Option<Whereabouts> {
     })
 }
 
+/// A poll of this thread, recognised for as long as it lasts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PollMark {
+    slot: &'static Slot,
+    seq: u64,
+    generation: u64,
+    /// Number of its runtime.
+    pub(crate) runtime: u32,
+    /// Its task; 0 for the future of `block_on`.
+    pub(crate) task: u64,
+    /// Where that was spawned.
+    pub(crate) spawned_at: Option<&'static Location<'static>>,
+}
+
+/// The poll that this thread is in, if it is watched.
+pub(crate) fn current_poll() -> Option<PollMark> {
+    let slot = CURRENT.with(Cell::get)?;
+    let seq = slot.seq.load(Ordering::Relaxed);
+    (seq % 2 == 1).then(|| PollMark {
+        slot,
+        seq,
+        generation: slot.generation.load(Ordering::Relaxed),
+        runtime: slot.runtime.load(Ordering::Relaxed),
+        task: slot.task_id.load(Ordering::Relaxed),
+        spawned_at: slot.spawned_at.load(),
+    })
+}
+
+impl PollMark {
+    /// Whether that poll is over, seen from any thread.
+    pub(crate) fn is_over(&self) -> bool {
+        self.slot.seq.load(Ordering::Relaxed) != self.seq
+            || self.slot.generation.load(Ordering::Relaxed) != self.generation
+    }
+}
+
 /// The runtime that this thread works for.
 #[inline]
 pub(crate) fn current_runtime() -> u32 {

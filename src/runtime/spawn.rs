@@ -16,6 +16,7 @@ use super::slots::{self, Entry};
 use super::task_id::number_of;
 use super::task_record::TaskRecord;
 use super::wake::TaskWaker;
+use crate::debug::{self, Lint};
 use crate::testing::Metered;
 
 /// Whether Tokio measures every task's wait, so that a poll of which a hook has told is noted already.
@@ -116,5 +117,18 @@ impl Drop for InsideTask<'_> {
     fn drop(&mut self) {
         self.record.end_poll();
         slots::leave_task(self.entry);
+        if std::thread::panicking() {
+            tell_panic(self.record);
+        }
     }
+}
+
+/// A task panics. Whether somebody waits for its handle, which gets the panic, Tokio does not tell.
+#[cold]
+fn tell_panic(record: &TaskRecord) {
+    debug::tell(Lint::TaskPanicked {
+        runtime: slots::current_runtime(),
+        task: record.id(),
+        spawned_at: record.spawned_at(),
+    });
 }

@@ -4,6 +4,7 @@
 //! parked. What a look means is decided by `stall` (pure); this room reads clocks and `/proc`, captures, and hands
 //! observations to the reporter. It never symbolises, formats or logs: a subscriber that blocks must not blind it.
 
+mod capture_budgets;
 mod locks;
 mod observe;
 mod pace;

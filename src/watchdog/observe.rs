@@ -2,6 +2,7 @@
 
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::locks::LockFindings;
 use crate::capture::Captured;
@@ -36,6 +37,8 @@ pub(crate) struct Observed {
     pub(crate) started_at_unix_ms: u64,
     /// Begin and length on the watchdog's clock.
     pub(crate) span: Span,
+    /// The threshold that was in force.
+    pub(crate) threshold: Duration,
     /// The split of the length.
     pub(crate) parts: Parts,
     /// Why; a close repeats the last.

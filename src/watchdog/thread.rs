@@ -26,12 +26,8 @@ pub(crate) struct WatchdogThread {
 }
 
 impl WatchdogThread {
-    /// Starts the thread; `threshold` sets its pace.
-    pub(crate) fn start(
-        watch: Watch,
-        stats: Arc<Stats>,
-        threshold: Duration,
-    ) -> Result<Self, Error> {
+    /// Starts the thread.
+    pub(crate) fn start(watch: Watch, stats: Arc<Stats>) -> Result<Self, Error> {
         let stop = Arc::new(AtomicBool::new(false));
         let watchdog = Loop {
             watch,
@@ -41,7 +37,7 @@ impl WatchdogThread {
         };
         let thread = std::thread::Builder::new()
             .name("pollscope-watch".to_owned())
-            .spawn(move || watchdog.run(pace::pause(threshold)))
+            .spawn(move || watchdog.run())
             .map_err(|source| {
                 Error::setup("the watchdog thread could not be started").because(source)
             })?;
@@ -76,7 +72,7 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(mut self, pause: Duration) {
+    fn run(mut self) {
         BELL.belongs_to_this_thread();
         let mut rounds = self.watch.begin_rounds(slots::monotonic());
         while !self.stop.load(Ordering::Acquire) {
@@ -102,6 +98,7 @@ impl Loop {
                 BELL.sleep_while(Some(pace::QUIET_PAUSE), || !stop.load(Ordering::Acquire));
                 pace::QUIET_PAUSE
             } else {
+                let pause = pace::pause(self.watch.threshold());
                 sleep(pause);
                 pause
             };

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::capture_budgets::CaptureBudgets;
 use super::locks::Locks;
 use super::observe::{Observed, Subject};
 use super::pace;
@@ -15,6 +16,7 @@ use super::victims::VictimLedger;
 use super::worker::{OpenReport, Worker};
 use crate::capture::{Captured, Capturer, sys};
 use crate::config::{Config, SignalPolicy};
+use crate::debug;
 use crate::finding::{Sampler, Told};
 use crate::procfs::{Environment, ready_threads};
 use crate::report::Message;
@@ -23,22 +25,12 @@ use crate::runtime::coarse_clock;
 use crate::runtime::slots::{self, NO_WORKER, SlotView};
 use crate::runtime::{Runtimes, Tier};
 use crate::stall::{
-    Bucket, Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Step, Verdict, judge,
+    Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Step, Verdict, Wait, judge,
 };
 
 mod findings;
 mod lock_waits;
 mod rounds;
-
-/// Stacks captured a second, on average and at once: at up to 0.3 ms each they stay under a hundredth of a core; a
-/// service with more stalls than that has shown its culprits already.
-const CAPTURES_PER_SECOND: f64 = 20.0;
-const CAPTURES_BURST: f64 = 40.0;
-
-/// First stacks, taken at half a threshold, a second and at once: most of those polls never become a stall, so they have a
-/// smaller budget of their own.
-const SAMPLES_PER_SECOND: f64 = 10.0;
-const SAMPLES_BURST: f64 = 20.0;
 
 /// CPU time that an attached worker must burn before it is called a stall. Its counters are published every 61 turns
 /// of its loop (tokio's `event_interval`) of up to four polls: 244 polls of half a millisecond look like one of 122 ms.
@@ -76,8 +68,7 @@ pub(crate) struct Watch {
     outbox: SyncSender<Message>,
     capturer: Capturer,
     environment: Environment,
-    budget: Bucket,
-    sample_budget: Bucket,
+    budgets: CaptureBudgets,
     workers: HashMap<Key, Worker>,
     next_id: u64,
     last_move: Duration,
@@ -92,6 +83,7 @@ pub(crate) struct Watch {
     /// Whether a close was lost since the reporter was last told what is open.
     owes_list: bool,
     sampler: Sampler,
+    task_pass: debug::TaskPass,
     late_findings: Vec<Told>,
 }
 
@@ -115,8 +107,7 @@ impl Watch {
             outbox,
             capturer: Capturer::new(signal),
             environment: Environment::open(),
-            budget: Bucket::new(CAPTURES_PER_SECOND, CAPTURES_BURST),
-            sample_budget: Bucket::new(SAMPLES_PER_SECOND, SAMPLES_BURST),
+            budgets: CaptureBudgets::new(),
             workers: HashMap::new(),
             next_id: 1,
             last_move: Duration::ZERO,
@@ -129,8 +120,14 @@ impl Watch {
             victims,
             owes_list: false,
             sampler,
+            task_pass: debug::TaskPass::default(),
             late_findings: Vec::new(),
         }
+    }
+
+    /// A poll this long is a stall, now.
+    pub(crate) fn threshold(&self) -> Duration {
+        debug::threshold(self.config.record)
     }
 
     /// Looks at every worker.
@@ -176,6 +173,9 @@ impl Watch {
         self.victims.ask(slots::claimed_slots());
         let changes = self.sampler.look(now, &self.runtimes);
         self.tell_findings(now, changes);
+        if debug::is_on() {
+            self.tell_lints(now);
+        }
     }
 
     /// Forgets workers whose threads are gone; a stall that was reported ends with its thread at the latest.
@@ -196,10 +196,11 @@ impl Watch {
                 busy: false,
                 ended,
             };
+            let threshold = self.threshold();
             let over = self
                 .workers
                 .get_mut(&key)
-                .map(|worker| worker.episode.step(now, look, self.config.record));
+                .map(|worker| worker.episode.step(now, look, threshold));
             if let Some(Step::Over(span)) = over {
                 self.close(key, span, false);
             }
@@ -316,11 +317,12 @@ impl Watch {
 
     fn look_at(&mut self, now: Duration, key: Key, source: &Source, view: &SlotView) {
         let look = source.look(view);
+        let threshold = self.threshold();
         let worker = self
             .workers
             .entry(key)
             .or_insert_with(|| Worker::new(now, view));
-        match worker.episode.step(now, look, self.config.record) {
+        match worker.episode.step(now, look, threshold) {
             Step::Quiet => {
                 worker.note_state();
                 if !look.busy {
@@ -337,7 +339,7 @@ impl Watch {
                 source.flag(look);
                 worker.suspect(&self.environment);
                 // Turns of an attached worker's loop are told late, so a busy one would be asked for its stack all the time.
-                if (source.sees_polls() || worker.is_asleep()) && self.sample_budget.take(now) {
+                if (source.sees_polls() || worker.is_asleep()) && self.budgets.take_sample(now) {
                     let began = slots::monotonic();
                     let sample = worker.capture(&mut self.capturer);
                     self.waited += pace::meant(slots::monotonic().saturating_sub(began));
@@ -370,11 +372,12 @@ impl Watch {
         view: &SlotView,
         span: Span,
     ) {
+        let threshold = self.threshold();
         let Some(worker) = self.workers.get_mut(&key) else {
             return;
         };
         let mut evidence = worker.evidence(span, &self.environment);
-        let Some(mut judgement) = judged(&mut evidence, self.config.record, self.cpus) else {
+        let Some(mut judgement) = judged(&mut evidence, threshold, self.cpus) else {
             return;
         };
         if !source.sees_polls() && !decides_without_polls(&mut judgement, &evidence.cpu) {
@@ -384,7 +387,7 @@ impl Watch {
         let captured = capture(
             worker,
             &mut self.capturer,
-            &mut self.budget,
+            &mut self.budgets,
             &self.stats,
             now,
             judgement.verdict,
@@ -410,11 +413,9 @@ impl Watch {
         };
         self.next_id = self.next_id.max(id + 1);
         let subject = subject(&self.runtimes, source, view);
-        let culprit = subject.task_id.unwrap_or(0);
-        let victims = self.victims.so_far(key, culprit, now);
+        let victims = self.victims.so_far(key, subject.task_id.unwrap_or(0), now);
         let before = self.victims.settled_of(subject.tid, &self.runtimes);
-        let wait = evidence.tally.main_wait().map(|(wait, _)| wait.clone());
-        let is_cpu = judgement.verdict.is_cpu();
+        let wait = main_wait(&evidence, &judgement);
         worker.open = Some(OpenReport {
             id,
             started_at_unix_ms,
@@ -430,17 +431,19 @@ impl Watch {
             subject,
             started_at_unix_ms,
             span,
+            threshold,
             parts: evidence.parts(),
             lock,
             judgement,
             captured: Some(captured),
             earlier,
-            wait: wait.filter(|_| !is_cpu),
+            wait,
             victims,
         })));
     }
 
     fn close(&mut self, key: Key, span: Span, busy_again: bool) {
+        let threshold = self.threshold();
         let Some(worker) = self.workers.get_mut(&key) else {
             return;
         };
@@ -461,6 +464,7 @@ impl Watch {
             subject: open.subject,
             started_at_unix_ms: open.started_at_unix_ms,
             span,
+            threshold,
             parts,
             judgement: open.judgement,
             captured: None,
@@ -473,6 +477,12 @@ impl Watch {
             self.tell(Message::Observed(close));
         }
     }
+}
+
+/// Where the thread slept most, unless it computed.
+fn main_wait(evidence: &Evidence, judgement: &Judgement) -> Option<Wait> {
+    let (wait, _) = evidence.tally.main_wait()?;
+    (!judgement.verdict.is_cpu()).then(|| wait.clone())
 }
 
 /// The judgement; who else wants a CPU is asked only when the machine is about to be named, since that takes a while.
@@ -503,7 +513,7 @@ fn decides_without_polls(judgement: &mut Judgement, cpu: &Option<Duration>) -> b
 fn capture(
     worker: &Worker,
     capturer: &mut Capturer,
-    budget: &mut Bucket,
+    budgets: &mut CaptureBudgets,
     stats: &Stats,
     now: Duration,
     verdict: Verdict,
@@ -511,7 +521,7 @@ fn capture(
     if verdict.is_machine() {
         return Captured::none("not taken: a starved thread stands wherever the kernel stopped it");
     }
-    if !budget.take(now) {
+    if !budgets.take(now) {
         stats.captures_saved.fetch_add(1, Ordering::Relaxed);
         return Captured::none("not taken: more stalls than the capture budget allows");
     }

@@ -39,7 +39,7 @@ impl Watch {
         }
         let roster = self.roster();
         let worker = self.workers.get_mut(&key)?;
-        let (capturer, budget, waited) = (&mut self.capturer, &mut self.budget, &mut self.waited);
+        let (capturer, budget, waited) = (&mut self.capturer, &mut self.budgets, &mut self.waited);
         let capture = |thread: &ThreadLook, member: Option<&Member>| {
             let stack = stack_of(thread.call.map(|call| call.sp), member)?;
             budget.take(now).then_some(())?;
