@@ -33,5 +33,5 @@ mod watchdog;
 pub use admin::TABLE as ADMIN_METRICS;
 pub use config::Config;
 pub use error::Error;
-pub use runtime::spawn;
+pub use runtime::{spawn, spawn_local};
 pub use scope::{Scope, install, install_with, run};

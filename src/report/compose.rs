@@ -17,9 +17,19 @@ const BLOCK_IN_PLACE: &str = "tokio::task::blocking::block_in_place";
 /// The function in whose one poll many local tasks are polled.
 const LOCAL_SET: &str = "tokio::task::local::LocalSet";
 
+/// Where a watched task is polled: it has a heartbeat of its own, so what lies further out belongs to other polls.
+const WATCHED_POLL: &str = "pollscope::runtime::spawn::WatchedTask";
+
+/// The frames of the innermost poll that is told apart from those around it.
+fn innermost_poll(stack: &[Frame]) -> &[Frame] {
+    let polls = |frame: &Frame| frame.function.contains(WATCHED_POLL);
+    let end = stack.iter().position(polls).unwrap_or(stack.len());
+    &stack[..end]
+}
+
 /// Whether the stack shows a poll that gave its worker away before it blocked.
 pub(crate) fn is_announced(stack: &[Frame]) -> bool {
-    stack
+    innermost_poll(stack)
         .iter()
         .any(|frame| frame.function.contains(BLOCK_IN_PLACE))
 }
@@ -29,6 +39,13 @@ pub(crate) fn is_announced(stack: &[Frame]) -> bool {
 pub(crate) fn is_elsewhere(stack: &[Frame], complete: bool) -> bool {
     let is_rust = |frame: &Frame| frame.function.contains("::");
     complete && stack.iter().any(is_rust) && !stack.iter().any(is_runtime)
+}
+
+/// Whether the poll is one in which a `LocalSet` polls tasks that are not told apart.
+fn is_local_set(stack: &[Frame]) -> bool {
+    innermost_poll(stack)
+        .iter()
+        .any(|frame| frame.function.contains(LOCAL_SET))
 }
 
 /// The event of an observation.
@@ -51,7 +68,7 @@ pub(crate) fn compose(
     let complete =
         captured.is_some_and(|captured| captured.complete) && stack.len() < FRAMES_LEN_MAX;
     let fits = captured.is_some_and(|captured| fits(captured, observed));
-    let is_local_set = stack.iter().any(|frame| frame.function.contains(LOCAL_SET));
+    let is_local_set = is_local_set(&stack);
     let agrees = agree(&stack, earlier, &config.in_app);
     let is_certain = complete && !is_local_set && fits && agrees;
     let mut evidence = vec![observed.parts.sentence(observed.span.length)];

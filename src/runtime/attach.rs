@@ -23,6 +23,9 @@ const MEETING_MAX: Duration = Duration::from_micros(500);
 /// Tasks that look for the task cell; as many as must agree.
 const CALIBRATIONS: usize = 3;
 
+/// The flavour whose worker is whichever thread drives it.
+pub(crate) const CURRENT_THREAD: &str = "current_thread";
+
 /// What an attached worker shows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AttachedLook {
@@ -54,7 +57,7 @@ pub(crate) fn attach(runtimes: &Runtimes, handle: &Handle) -> u32 {
 /// The flavour's name in Tokio's own words.
 pub(crate) fn flavor_of(handle: &Handle) -> &'static str {
     if handle.runtime_flavor() == RuntimeFlavor::CurrentThread {
-        "current_thread"
+        CURRENT_THREAD
     } else {
         "multi_thread"
     }

@@ -8,11 +8,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, LocalOptions};
 
 use super::attach;
 use super::bell::BELL;
-use super::built::Runtime;
+use super::built::{LocalRuntime, Runtime};
 use super::registry::{Registration, Runtimes, WatchedRuntime};
 use super::sites::Sites;
 use super::slots;
@@ -166,6 +166,31 @@ impl RuntimeBuilder {
     /// When Tokio cannot build it, or the Tokio builder already holds a thread hook, which would be lost. Poll hooks on the
     /// Tokio builder cannot be seen and are replaced: give them to this builder.
     pub fn build(mut self) -> Result<Runtime, Error> {
+        let (number, sites) = self.prepare()?;
+        let runtime = self.builder.build().map_err(refused)?;
+        let registration = self.register(number, runtime.handle(), sites);
+        Ok(Runtime::new(runtime, registration))
+    }
+
+    /// Builds a runtime that stays on this thread and runs tasks that are not `Send`.
+    ///
+    /// # Errors
+    ///
+    /// As [`RuntimeBuilder::build`].
+    ///
+    /// # Panics
+    ///
+    /// When Tokio's builder is of the multi-thread flavour, as its `build_local`.
+    pub fn build_local(mut self) -> Result<LocalRuntime, Error> {
+        let (number, sites) = self.prepare()?;
+        let options = LocalOptions::default();
+        let runtime = self.builder.build_local(options).map_err(refused)?;
+        let registration = self.register(number, runtime.handle(), sites);
+        Ok(LocalRuntime::new(runtime, registration))
+    }
+
+    /// Installs the hooks, and tells the runtime's number and where its tasks are to be counted.
+    fn prepare(&mut self) -> Result<(u32, Option<Arc<Sites>>), Error> {
         if let Some(hook) = lost_hook(&format!("{:?}", self.builder)) {
             return Err(Error::configuration(format!(
                 "the tokio builder already has an `{hook}` hook, expected it on the pollscope builder, which calls both"
@@ -177,12 +202,7 @@ impl RuntimeBuilder {
         self.install_hooks(number);
         #[cfg(tokio_unstable)]
         self.install_life_hooks(sites.clone());
-        let runtime = self
-            .builder
-            .build()
-            .map_err(|source| Error::setup("tokio could not build the runtime").because(source))?;
-        let registration = self.register(number, runtime.handle(), sites);
-        Ok(Runtime::new(runtime, registration))
+        Ok((number, sites))
     }
 
     fn register(self, number: u32, handle: &Handle, sites: Option<Arc<Sites>>) -> Registration {
@@ -305,6 +325,10 @@ fn begin_poll(runtime: u32, task: &tokio::runtime::TaskMeta<'_>) {
     {
         super::delays::note_latency(id, task.spawned_at(), latency, least);
     }
+}
+
+fn refused(source: std::io::Error) -> Error {
+    Error::setup("tokio could not build the runtime").because(source)
 }
 
 /// The hook that Tokio's builder shows in its `Debug` text, the only place where it can be seen; PURE.

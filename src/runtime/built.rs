@@ -84,3 +84,62 @@ impl Runtime {
         self.shutdown_timeout(Duration::ZERO);
     }
 }
+
+/// A watched Tokio runtime whose tasks need not be `Send`; it stays on its thread.
+#[derive(Debug)]
+pub struct LocalRuntime {
+    runtime: tokio::runtime::LocalRuntime,
+    registration: Registration,
+}
+
+impl LocalRuntime {
+    pub(super) fn new(runtime: tokio::runtime::LocalRuntime, registration: Registration) -> Self {
+        Self {
+            runtime,
+            registration,
+        }
+    }
+
+    /// Runs a future to its end; its polls are watched like a task's.
+    ///
+    /// # Panics
+    ///
+    /// As `tokio::runtime::LocalRuntime::block_on`.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let number = self.registration.number;
+        let _driving = Driving::begin(number);
+        self.runtime
+            .block_on(watched(future, Location::caller(), Root::Worker(number)))
+    }
+
+    /// Spawns a watched task on this thread.
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let (task, record) = WatchedTask::new(future, Location::caller(), self.registration.number);
+        let handle = self.runtime.spawn_local(task);
+        record.has_id(number_of(&handle.id()));
+        handle
+    }
+
+    /// Tokio's handle to the runtime.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    /// Ends the runtime, waiting at most `patience` for blocking tasks.
+    pub fn shutdown_timeout(self, patience: Duration) {
+        let _until_ended = self.registration;
+        self.runtime.shutdown_timeout(patience);
+    }
+
+    /// Ends the runtime without waiting for blocking tasks.
+    pub fn shutdown_background(self) {
+        self.shutdown_timeout(Duration::ZERO);
+    }
+}

@@ -4,32 +4,30 @@
 //! that nobody drives would look busy for ever.
 
 use super::bell::BELL;
-use super::slots;
+use super::slots::{self, Role};
 
 /// The calling thread is the worker until this is dropped.
 #[derive(Debug)]
 pub(super) struct Driving {
-    /// `None` inside another poll (`block_in_place`), to which the thread belongs.
-    number: Option<u32>,
+    number: u32,
+    /// What the thread was before, inside another poll: `block_in_place` has given its worker to another thread.
+    before: Option<Role>,
 }
 
 impl Driving {
     pub(super) fn begin(number: u32) -> Self {
-        if slots::in_poll() {
-            return Self { number: None };
-        }
+        let before = slots::in_poll().then(slots::role).flatten();
         slots::drive(number);
         BELL.ring();
-        Self {
-            number: Some(number),
-        }
+        Self { number, before }
     }
 }
 
 impl Drop for Driving {
     fn drop(&mut self) {
-        if let Some(number) = self.number {
-            slots::park(number);
+        match self.before {
+            Some(before) => slots::resume(before),
+            None => slots::park(self.number),
         }
     }
 }

@@ -26,8 +26,8 @@ mod wake;
 
 pub(crate) use bell::BELL;
 pub use builder::RuntimeBuilder;
-pub use built::Runtime;
+pub use built::{LocalRuntime, Runtime};
 pub(crate) use registry::{Runtimes, WatchedRuntime};
-pub use spawn::spawn;
+pub use spawn::{spawn, spawn_local};
 pub use status::{RuntimeStatus, Tier, WorkerState, WorkerStatus};
 pub(crate) use survey::{sample, survey};

@@ -41,10 +41,15 @@ struct Inside {
 impl Inside {
     fn enter(called_at: &'static Location<'static>, root: Root) -> Self {
         match root {
-            Root::Worker(runtime) => slots::enter(runtime, 0, called_at),
             // Inside another poll the thread belongs to that.
-            Root::Lone(runtime) if slots::in_poll() => slots::enter(runtime, 0, called_at),
-            Root::Lone(runtime) => {
+            Root::Worker(runtime) | Root::Lone(runtime) if slots::in_poll() => {
+                slots::enter(runtime, 0, called_at);
+            }
+            Root::Worker(runtime) if slots::is_driver(runtime) => {
+                slots::enter(runtime, 0, called_at);
+            }
+            // Beside the driver a thread of a current_thread runtime is as lone.
+            Root::Worker(runtime) | Root::Lone(runtime) => {
                 slots::unpark(runtime);
                 slots::enter(runtime, 0, called_at);
                 BELL.ring();

@@ -53,6 +53,39 @@ where
     handle
 }
 
+/// Spawns a watched task that need not be `Send`, as `tokio::task::spawn_local` otherwise does.
+///
+/// In a `LocalSet` it is also what tells the set's tasks apart: Tokio polls them all inside one poll of the set.
+///
+/// # Panics
+///
+/// Outside a `LocalSet` and a `LocalRuntime`, as `tokio::task::spawn_local`.
+///
+/// # Example
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let tasks = tokio::task::LocalSet::new();
+/// let answer = tasks.run_until(async {
+///     let shared = std::rc::Rc::new(42);
+///     pollscope::spawn_local(async move { *shared }).await
+/// });
+/// assert_eq!(answer.await.unwrap(), 42);
+/// # }
+/// ```
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let (task, record) = WatchedTask::new(future, Location::caller(), slots::current_runtime());
+    let handle = tokio::task::spawn_local(task);
+    record.has_id(number_of(&handle.id()));
+    handle
+}
+
 pin_project! {
     /// A task's future with a heartbeat round each poll.
     #[derive(Debug)]

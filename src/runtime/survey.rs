@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::attach::CURRENT_THREAD;
 use super::records;
 use super::registry::{Runtimes, WatchedRuntime};
 use super::slots::{self, NO_WORKER, Slot, SlotView};
@@ -42,7 +43,7 @@ fn status(number: u32, runtime: &WatchedRuntime, views: &[SlotView]) -> RuntimeS
             )
         })
         .collect();
-    let single = workers.len() == 1 && runtime.flavor == "current_thread";
+    let single = workers.len() == 1 && runtime.flavor == CURRENT_THREAD;
     let outside = views
         .iter()
         .filter(own)

@@ -12,6 +12,9 @@ use crate::capture::sys;
 /// Probes with different ids that must agree on a place before it is believed.
 const AGREEMENT: u32 = 3;
 
+/// Probes after which the search ends without a place: Tokio keeps the id elsewhere, and each try reads the whole storage.
+const PROBES_MAX: usize = 32;
+
 /// Bytes of thread-local storage searched; executables ask for a few KiB.
 const SEARCH_BYTES_MAX: u64 = 64 * 1024;
 
@@ -23,6 +26,7 @@ enum Search {
         seen: Vec<u64>,
     },
     Found(u64),
+    GivenUp,
 }
 
 static SEARCH: Mutex<Search> = Mutex::new(Search::Candidates {
@@ -57,6 +61,7 @@ pub(crate) fn calibrate(task: u64) {
     let agreed = seen.len() >= usize::try_from(AGREEMENT).unwrap_or(usize::MAX);
     match left.as_slice() {
         [place] if agreed => *search = Search::Found(*place),
+        _ if seen.len() >= PROBES_MAX => *search = Search::GivenUp,
         _ => *places = Some(left),
     }
 }

@@ -8,6 +8,7 @@ mod capture_budgets;
 mod locks;
 mod observe;
 mod pace;
+mod probing;
 mod rounds;
 mod source;
 mod standstill;

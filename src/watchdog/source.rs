@@ -12,8 +12,8 @@ use crate::stall::Look;
 pub(crate) enum Key {
     /// Slot and generation.
     Slot(usize, u64),
-    /// Runtime number, worker index, generation of the slot that belongs to it.
-    Attached(u32, usize, u64),
+    /// Runtime number, worker index, and the thread that is this worker: its id and the generation of its slot.
+    Attached(u32, usize, i32, u64),
 }
 
 /// One worker's signs of life.

@@ -87,6 +87,12 @@ impl VictimLedger {
             .retain(|case| case.key != key || case.close.is_some());
     }
 
+    /// The process stood still for that long: nobody waited for a poll then.
+    pub(crate) fn excuse(&mut self, gap: Duration) {
+        let lasting = self.cases.iter_mut().filter(|case| case.close.is_none());
+        lasting.for_each(|case| case.stretch.started += gap);
+    }
+
     /// Takes what the workers have noted since the last look.
     pub(crate) fn look(&mut self, now: Duration, runtimes: &Runtimes) {
         let since = std::mem::replace(&mut self.last_look, now);

@@ -10,6 +10,7 @@ use super::capture_budgets::CaptureBudgets;
 use super::locks::Locks;
 use super::observe::{Observed, Subject};
 use super::pace;
+use super::probing::Probing;
 use super::source::{Key, Source};
 use super::stats::Stats;
 use super::victims::VictimLedger;
@@ -20,7 +21,7 @@ use crate::debug;
 use crate::finding::{Sampler, Told};
 use crate::procfs::{Environment, ready_threads};
 use crate::report::Message;
-use crate::runtime::attach::{self, Probes};
+use crate::runtime::attach;
 use crate::runtime::coarse_clock;
 use crate::runtime::slots::{self, NO_WORKER, SlotView};
 use crate::runtime::{Runtimes, Tier};
@@ -36,29 +37,11 @@ mod rounds;
 /// of its loop (tokio's `event_interval`) of up to four polls: 244 polls of half a millisecond look like one of 122 ms.
 const ATTACHED_CPU_MIN: Duration = Duration::from_millis(150);
 
-/// Pauses between rounds of probes while a busy worker of an attached runtime is not known: short while a runtime
-/// starts its threads, long when a worker stays out of reach, since each round costs the others up to half a
-/// millisecond.
-const PROBE_PAUSE_MIN: Duration = Duration::from_millis(5);
-const PROBE_PAUSE_MAX: Duration = Duration::from_secs(1);
-
-/// Rounds that also look for idle workers, over about half a second after the attach: a worker must be met before it
-/// blocks. Later an idle one is left alone.
-const EARLY_ROUNDS: u32 = 8;
-
 /// Closes kept while the reporter has no room: one for each stall that can be open at once.
 const LATE_CLOSES_MAX: usize = 1024;
 
 /// Findings kept meanwhile, their opens and closes.
 const LATE_FINDINGS_MAX: usize = 256;
-
-/// The probes of one attached runtime.
-struct ProbeRound {
-    next: Duration,
-    pause: Duration,
-    early: u32,
-    sent: Option<Probes>,
-}
 
 /// What the watchdog remembers between looks, and whom it tells.
 pub(crate) struct Watch {
@@ -72,7 +55,7 @@ pub(crate) struct Watch {
     workers: HashMap<Key, Worker>,
     next_id: u64,
     last_move: Duration,
-    probes: HashMap<u32, ProbeRound>,
+    probing: Probing,
     late_closes: Vec<Observed>,
     /// CPUs that the process may use.
     cpus: u32,
@@ -111,7 +94,7 @@ impl Watch {
             workers: HashMap::new(),
             next_id: 1,
             last_move: Duration::ZERO,
-            probes: HashMap::new(),
+            probing: Probing::default(),
             late_closes: Vec::new(),
             cpus: std::thread::available_parallelism()
                 .map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
@@ -144,7 +127,9 @@ impl Watch {
             self.sampler.meet(index, &view);
             self.look_at(now, key, &Source::Slot(slot), &view);
         }
-        for (number, runtime) in self.runtimes.all() {
+        let watched = self.runtimes.all();
+        for (number, runtime) in &watched {
+            let number = *number;
             if runtime.tier == Tier::Hooks {
                 // Its slots have told everything.
                 continue;
@@ -152,19 +137,22 @@ impl Watch {
             for worker in 0..runtime.metrics.num_workers() {
                 match attach::slot_of(number, worker) {
                     Some(view) => {
-                        let key = Key::Attached(number, worker, view.generation);
+                        let key = Key::Attached(number, worker, view.tid, view.generation);
                         alive.push(key);
-                        self.look_at(
-                            now,
-                            key,
-                            &Source::Attached(Arc::clone(&runtime), worker),
-                            &view,
-                        );
+                        let source = Source::Attached(Arc::clone(runtime), worker);
+                        self.look_at(now, key, &source, &view);
+                        self.probing.ask_the_driver(now, number, runtime);
                     }
-                    None => self.probe(now, number, attach::is_awake(&runtime, worker)),
+                    None => {
+                        let is_awake = attach::is_awake(runtime, worker);
+                        self.probing
+                            .meet(now, number, runtime, is_awake, &self.runtimes);
+                    }
                 }
             }
         }
+        self.probing
+            .keep(|number| watched.iter().any(|(watched, _)| *watched == number));
         if self.workers.len() > alive.len() {
             self.bury(now, &alive);
         }
@@ -285,34 +273,6 @@ impl Watch {
     pub(crate) fn finish(&mut self) {
         let held = self.victims.all_settled(&self.runtimes);
         held.into_iter().for_each(|close| self.tell(close));
-    }
-
-    /// Looks for a worker that no probe has met, or finds that the runtime has ended.
-    fn probe(&mut self, now: Duration, number: u32, is_awake: bool) {
-        let round = self.probes.entry(number).or_insert(ProbeRound {
-            next: now,
-            pause: PROBE_PAUSE_MIN,
-            early: EARLY_ROUNDS,
-            sent: None,
-        });
-        if now < round.next || (round.early == 0 && !is_awake) {
-            return;
-        }
-        round.early = round.early.saturating_sub(1);
-        round.pause = (round.pause * 2).min(PROBE_PAUSE_MAX);
-        round.next = now + round.pause;
-        if round.sent.as_ref().is_some_and(Probes::show_the_end) {
-            self.runtimes.remove(number);
-            self.probes.remove(&number);
-            return;
-        }
-        if let Some(handle) = self
-            .runtimes
-            .get(number)
-            .and_then(|runtime| runtime.handle.clone())
-        {
-            round.sent = Some(attach::probe(number, &handle));
-        }
     }
 
     fn look_at(&mut self, now: Duration, key: Key, source: &Source, view: &SlotView) {

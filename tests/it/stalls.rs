@@ -69,7 +69,7 @@ fn waits_for_a_lock() -> RangeInclusive<u32> {
     line..=line
 }
 
-fn events(runtime: &str) -> Vec<Arc<Stall>> {
+pub(crate) fn events(runtime: &str) -> Vec<Arc<Stall>> {
     scope()
         .stalls()
         .into_iter()

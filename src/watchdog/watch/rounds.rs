@@ -51,6 +51,7 @@ impl Watch {
         self.workers
             .values_mut()
             .for_each(|worker| worker.episode.excuse(gap));
+        self.victims.excuse(gap);
         self.sampler.stand_still(gap);
         if let Some(found) = found {
             let id = self.next_id;
