@@ -44,11 +44,13 @@ const ROUNDS_LEN: u64 = 1 << 18;
 /// CPU time that the calling thread has used.
 #[must_use]
 pub fn thread_cpu() -> Duration {
+    // act begins: cpu-clock
     let time = clock_gettime(ClockId::ThreadCPUTime);
     // A CPU clock starts at zero and never runs backwards, so neither part can be negative.
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
     Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
+    // act ends: cpu-clock
 }
 
 #[inline(never)]
