@@ -16,6 +16,7 @@ use super::built::{LocalRuntime, Runtime};
 use super::registry::{Registration, Runtimes, WatchedRuntime};
 use super::sites::Sites;
 use super::slots;
+use super::stacks;
 use super::status::Tier;
 use crate::Error;
 
@@ -226,6 +227,7 @@ impl RuntimeBuilder {
         let hook = self.on_thread_start.take();
         self.builder.on_thread_start(move || {
             slots::belongs_to(number);
+            stacks::register();
             if let Some(hook) = &hook {
                 hook();
             }

@@ -17,6 +17,7 @@ mod root;
 mod sites;
 pub(crate) mod slots;
 mod spawn;
+pub(crate) mod stacks;
 mod status;
 mod survey;
 mod task_cell;

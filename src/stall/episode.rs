@@ -57,6 +57,8 @@ pub(crate) struct Episode {
     first_seen: Duration,
     last_look: Duration,
     flagged: bool,
+    /// Whether so long passed before it was first seen that the begin can only be said to be no later than that.
+    is_wide: bool,
     /// When to report next, once reported.
     next_report: Option<Duration>,
 }
@@ -71,6 +73,7 @@ impl Episode {
             first_seen: now,
             last_look: now,
             flagged: false,
+            is_wide: false,
             next_report: None,
         }
     }
@@ -84,10 +87,13 @@ impl Episode {
         let over = (self.busy && self.next_report.is_some()).then(|| self.over(now, look));
         // Another poll than at the last look began after that look, and after the stamped end of the one before it.
         let stamped = self.stamp(look).unwrap_or(last_look);
+        let last_other = stamped.max(last_look);
         *self = Self {
             token: look.token,
             busy: look.busy,
-            last_other: stamped.max(last_look),
+            last_other,
+            // The watchdog was kept from looking: half of that time would already be a stall.
+            is_wide: now.saturating_sub(last_other) > threshold,
             ..Self::new(now)
         };
         match over {
@@ -146,12 +152,19 @@ impl Episode {
 
     fn span(&self, now: Duration) -> Span {
         let window = self.first_seen.saturating_sub(self.last_other);
-        let started = self.last_other + window / 2;
+        let started = if self.is_wide {
+            self.first_seen
+        } else {
+            self.last_other + window / 2
+        };
         Span {
             token: self.token,
             started,
             length: now.saturating_sub(started),
-            uncertainty: window / 2,
+            uncertainty: self
+                .first_seen
+                .saturating_sub(started)
+                .max(started.saturating_sub(self.last_other)),
             reported: self.next_report.is_some(),
         }
     }
@@ -257,6 +270,19 @@ mod tests {
         assert!(
             matches!(episode.step(ms(1010), busy(500), T), Step::Due(span) if span.started == ms(999))
         );
+    }
+
+    /// A poll that was first seen after the watchdog had been kept away is not given any of that time.
+    #[test]
+    fn a_late_look_blames_nobody() {
+        let mut episode = Episode::new(ms(0));
+        episode.step(ms(2), busy(1), T);
+        assert_eq!(episode.step(ms(82), busy(2), T), Step::Begun);
+        assert_eq!(episode.step(ms(84), busy(2), T), Step::Quiet);
+        let Step::Due(span) = episode.step(ms(92), busy(2), T) else {
+            panic!("due")
+        };
+        assert_eq!((span.length, span.uncertainty), (ms(10), ms(80)));
     }
 
     /// A stamp of another poll says nothing about this one.

@@ -123,11 +123,11 @@ impl Loop {
         let counter = match lateness {
             Lateness::OnTime => return,
             Lateness::Crowded(late) => {
-                self.watch.note_lateness(late);
+                self.watch.note_lateness(late, false);
                 &self.stats.crowded
             }
             Lateness::Throttled(late) => {
-                self.watch.note_lateness(late);
+                self.watch.note_lateness(late, true);
                 &self.stats.throttled
             }
             Lateness::Frozen(_) => &self.stats.frozen,

@@ -38,6 +38,8 @@ pub(crate) struct Worker {
     switches_base: Option<Switches>,
     suspected_at: Duration,
     late: Duration,
+    /// The part of it that the CPU quota is to blame for.
+    late_by_quota: Duration,
     /// Looks at the other threads while it waits for a lock.
     pub(crate) lock_looks: Vec<Vec<Witness>>,
 }
@@ -76,6 +78,7 @@ impl Worker {
             switches_base: None,
             suspected_at: Duration::ZERO,
             late: Duration::ZERO,
+            late_by_quota: Duration::ZERO,
             lock_looks: Vec::new(),
         }
     }
@@ -87,6 +90,7 @@ impl Worker {
         self.tally = Tally::default();
         self.sample = None;
         self.late = Duration::ZERO;
+        self.late_by_quota = Duration::ZERO;
         self.lock_looks.clear();
     }
 
@@ -140,9 +144,12 @@ impl Worker {
         });
     }
 
-    /// The watchdog was late while this poll ran.
-    pub(crate) fn note_lateness(&mut self, late: Duration) {
+    /// The watchdog was late while this poll ran, because of the CPU quota or for another reason.
+    pub(crate) fn note_lateness(&mut self, late: Duration, by_quota: bool) {
         self.late += late;
+        if by_quota {
+            self.late_by_quota += late;
+        }
     }
 
     /// Everything known about the poll that lasts since `span.started`.
@@ -162,7 +169,10 @@ impl Worker {
                 involuntary: now.involuntary.saturating_sub(base.involuntary),
             }),
             machine: MachineUse {
-                throttled: meanwhile.throttled,
+                // The watchdog itself may have been kept away from before the suspicion on.
+                throttled: meanwhile
+                    .throttled
+                    .map(|throttled| throttled.max(self.late_by_quota)),
                 throttled_periods: meanwhile.throttled_periods,
                 pressure: meanwhile.pressure,
                 steal: meanwhile.steal,

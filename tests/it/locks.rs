@@ -169,6 +169,54 @@ fn a_computing_task() {
     });
 }
 
+#[inline(never)]
+fn compute(lock: &Mutex<u64>, held: &Barrier) {
+    let mut guard = lock.lock().unwrap();
+    held.wait();
+    let began = Instant::now();
+    while began.elapsed() < HELD {
+        *guard = std::hint::black_box(*guard + 1);
+    }
+}
+
+/// A thread of the blocking pool that computes with the lock is named with its stack, though it is no worker.
+#[test]
+fn a_computing_pool_thread() {
+    if role().is_none() {
+        let events = events_of("locks::a_computing_pool_thread");
+        let holder = holder(&events);
+        assert_eq!(
+            (holder.doing.as_str(), holder.worker),
+            ("running", None),
+            "{}",
+            brief(&events)
+        );
+        let computes = |stall: &&Stall| {
+            let holder = stall.holder.as_ref();
+            let stack = holder.map_or(&[][..], |holder| &holder.stack);
+            stack
+                .iter()
+                .any(|frame| frame.function.contains("locks::compute"))
+        };
+        let waits = lock_waits(&events);
+        assert!(waits.iter().any(computes), "{}", brief(&events));
+        return;
+    }
+    warm_up();
+    let lock = Arc::new(Mutex::new(0_u64));
+    let held = Arc::new(Barrier::new(2));
+    let runtime = scope().runtime(multi()).name("locks").build().unwrap();
+    runtime.block_on(async {
+        let (locked, holds) = (Arc::clone(&lock), Arc::clone(&held));
+        let computes = tokio::task::spawn_blocking(move || compute(&locked, &holds));
+        held.wait();
+        let waits = pollscope::spawn(async move { drop(lock.lock()) });
+        waits.await.unwrap();
+        computes.await.unwrap();
+    });
+    tell_when(|events| events.iter().any(|stall| stall.phase == Phase::Close));
+}
+
 /// Several workers that wait for one lock are one incident.
 #[test]
 fn a_convoy() {

@@ -50,8 +50,8 @@ pub(crate) use copy_request::{Registers, StackCopy};
 ))]
 pub(crate) use imp::load_and_unload;
 pub(crate) use imp::{
-    CaptureSignal, current_tid, modules, own_waits, peer_of, process_cpu_time, read_memory,
-    static_memory, suspended_time, thread_cpu_time, thread_pointer, thread_stack,
+    CaptureSignal, GENERIC_SYSCALLS, current_tid, modules, own_waits, peer_of, process_cpu_time,
+    read_memory, static_memory, suspended_time, thread_cpu_time, thread_pointer, thread_stack,
 };
 
 /// How often the calling thread had to wait since it began.

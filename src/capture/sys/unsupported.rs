@@ -24,6 +24,9 @@ impl CaptureSignal {
     }
 }
 
+/// There are no system calls to be named.
+pub(crate) const GENERIC_SYSCALLS: bool = false;
+
 pub(crate) fn current_tid() -> i32 {
     0
 }

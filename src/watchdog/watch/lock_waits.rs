@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Key, Watch, pace};
 use crate::procfs::{ThreadFiles, ThreadLook, mapping_of};
-use crate::runtime::attach;
 use crate::runtime::slots::{self, NO_WORKER, Slot};
+use crate::runtime::{attach, stacks};
 use crate::stall::{Span, Verdict, Wait};
 use crate::watchdog::locks::{LockFindings, Member, Roster};
 
@@ -41,7 +41,7 @@ impl Watch {
         let worker = self.workers.get_mut(&key)?;
         let (capturer, budget, waited) = (&mut self.capturer, &mut self.budgets, &mut self.waited);
         let capture = |thread: &ThreadLook, member: Option<&Member>| {
-            let stack = stack_of(thread.call.map(|call| call.sp), member)?;
+            let stack = stack_of(thread, member)?;
             budget.take(now).then_some(())?;
             let began = slots::monotonic();
             let files = ThreadFiles::open(thread.tid);
@@ -109,30 +109,10 @@ impl Watch {
 }
 
 /// The stack of a thread, which pollscope may not have seen before: then it is the mapping that its stack pointer lies in.
-fn stack_of(sp: Option<u64>, member: Option<&Member>) -> Option<Range<u64>> {
+fn stack_of(thread: &ThreadLook, member: Option<&Member>) -> Option<Range<u64>> {
     let known = member.map(|member| member.stack.clone());
     known
         .filter(|stack| !stack.is_empty())
-        .or_else(|| mapping_of(sp?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A known stack is taken as it is; an unknown one is found by the stack pointer, if the thread is blocked.
-    #[test]
-    fn stacks() {
-        let local = 0_u8;
-        let sp = std::ptr::from_ref(&local).expose_provenance() as u64;
-        assert!(stack_of(Some(sp), None).unwrap().contains(&sp));
-        let member = Member {
-            in_poll: false,
-            task_id: None,
-            worker: None,
-            stack: 8..16,
-        };
-        assert_eq!(stack_of(Some(sp), Some(&member)), Some(8..16));
-        assert_eq!(stack_of(None, None), None);
-    }
+        .or_else(|| stacks::stack_of(thread.tid))
+        .or_else(|| mapping_of(thread.call?.sp))
 }

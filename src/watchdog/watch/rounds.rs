@@ -30,11 +30,11 @@ impl Watch {
         std::mem::take(&mut self.waited)
     }
 
-    /// The watchdog itself was late by that much: the machine is crowded.
-    pub(crate) fn note_lateness(&mut self, late: Duration) {
+    /// The watchdog itself was late by that much: the machine is crowded, or the CPU quota is used up.
+    pub(crate) fn note_lateness(&mut self, late: Duration, by_quota: bool) {
         self.workers
             .values_mut()
-            .for_each(|worker| worker.note_lateness(late));
+            .for_each(|worker| worker.note_lateness(late, by_quota));
     }
 
     /// If the round shows that the process stood still: nobody's poll is to blame, and that is told.

@@ -26,6 +26,9 @@ pub(super) unsafe fn interrupted_registers(context: *mut c_void) -> Registers {
     }
 }
 
+/// This machine numbers its system calls by the kernel's generic list.
+pub(crate) const GENERIC_SYSCALLS: bool = true;
+
 /// Where the executable's thread-local storage ends in the calling thread; it begins behind the thread pointer.
 pub(crate) fn thread_pointer() -> u64 {
     let pointer: u64;

@@ -19,7 +19,7 @@ mod cpu;
 #[path = "x86_64.rs"]
 mod cpu;
 
-pub(crate) use cpu::thread_pointer;
+pub(crate) use cpu::{GENERIC_SYSCALLS, thread_pointer};
 #[cfg(test)]
 pub(crate) use library::load_and_unload;
 pub(crate) use memory::{read_memory, static_memory};

@@ -28,6 +28,9 @@ pub(super) unsafe fn interrupted_registers(context: *mut c_void) -> Registers {
     }
 }
 
+/// This machine numbers its system calls by a list of its own.
+pub(crate) const GENERIC_SYSCALLS: bool = false;
+
 /// Thread pointer of the calling thread: the executable's thread-local storage ends here (TLS variant II).
 pub(crate) fn thread_pointer() -> u64 {
     let pointer: u64;
