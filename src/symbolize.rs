@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use addr2line::Loader;
 
@@ -32,7 +33,8 @@ const EXECUTABLE: &str = "/proc/self/exe";
 pub(crate) struct Symbolizer {
     modules: Vec<RawModule>,
     loaders: HashMap<String, Option<Loader>>,
-    cache: HashMap<u64, Vec<Frame>>,
+    /// Events share these frames: a kept event costs a pointer a frame, not its strings.
+    cache: HashMap<u64, Vec<Arc<Frame>>>,
     /// By the module's bias.
     build_ids: HashMap<u64, Option<String>>,
 }
@@ -48,7 +50,7 @@ impl Symbolizer {
     }
 
     /// Frames of a whole stack, innermost first, inlined functions included; at most [`FRAMES_LEN_MAX`].
-    pub(crate) fn stack(&mut self, addresses: &[u64]) -> Vec<Frame> {
+    pub(crate) fn stack(&mut self, addresses: &[u64]) -> Vec<Arc<Frame>> {
         self.follow(sys::modules());
         let mut stack = Vec::new();
         for address in addresses {
@@ -79,17 +81,16 @@ impl Symbolizer {
         self.frames(here as u64);
     }
 
-    fn frames(&mut self, address: u64) -> &[Frame] {
+    fn frames(&mut self, address: u64) -> &[Arc<Frame>] {
         if self.cache.len() >= CACHE_LEN_MAX && !self.cache.contains_key(&address) {
             self.cache.clear();
         }
         if !self.cache.contains_key(&address) {
             // Debug information is input like any other: a parser's panic must cost one stack, not the reporter.
             let found = catch_unwind(AssertUnwindSafe(|| self.look_up(address)));
-            self.cache.insert(
-                address,
-                found.unwrap_or_else(|_| vec![unnamed("?", address)]),
-            );
+            let frames = found.unwrap_or_else(|_| vec![unnamed("?", address)]);
+            let frames = frames.into_iter().map(Arc::new).collect();
+            self.cache.insert(address, frames);
         }
         self.cache.get(&address).map_or(&[], Vec::as_slice)
     }
@@ -249,7 +250,7 @@ mod tests {
         assert!(frame.module.contains("libc.so") && frame.line.is_none());
         let offset = format!("{:#x}", address - module.bias);
         assert_eq!(frame.address.as_ref(), Some(&offset));
-        let id = frame.build_id.unwrap();
+        let id = frame.build_id.clone().unwrap();
         assert!(
             id.len() >= 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
             "{id}"

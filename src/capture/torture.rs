@@ -1,6 +1,6 @@
 //! Captures at 1 kHz of threads that do what signal handlers have died of elsewhere.
 //!
-//! The real capturer asks, as the watchdog would; every second request goes past its policy straight to the signal, so
+//! The real capturer asks, as the watchdog would; most requests go past its policy straight to the signal, so
 //! that threads are interrupted in system calls, in the loader and at their end as well. It runs in a process of its
 //! own: a crash is then this test's failure and no other's, and memory is this test's memory.
 //!
@@ -35,7 +35,10 @@ const CHILD_VARIABLE: &str = "POLLSCOPE_TORTURE_CHILD";
 const PACE: Duration = Duration::from_millis(1);
 
 /// How long a straight signal may take; short, so that many are withdrawn and arrive late.
-const PATIENCE: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// Every so many captures of a thread one goes by the policy, which waits up to 40 ms for a thread without a CPU.
+const POLICY_TURNS: usize = 8;
 
 /// Beyond the run: a process that takes longer hangs.
 const HANG: Duration = Duration::from_secs(120);
@@ -187,7 +190,10 @@ fn torture(run: Duration) {
             let index = turn % victims.len();
             if let Some(identity) = victims[index].identity() {
                 let asked = Instant::now();
-                let captured = torturer.ask(&identity, (turn / victims.len()).is_multiple_of(2));
+                let captured = torturer.ask(
+                    &identity,
+                    (turn / victims.len()).is_multiple_of(POLICY_TURNS),
+                );
                 tallies[index].count(&captured, asked.elapsed());
             }
             turn += 1;

@@ -1,6 +1,7 @@
 //! The event from an observation and its symbolised stack; PURE.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use crate::capture::Captured;
 use crate::config::Config;
@@ -21,14 +22,14 @@ const LOCAL_SET: &str = "tokio::task::local::LocalSet";
 const WATCHED_POLL: &str = "pollscope::runtime::spawn::WatchedTask";
 
 /// The frames of the innermost poll that is told apart from those around it.
-fn innermost_poll(stack: &[Frame]) -> &[Frame] {
-    let polls = |frame: &Frame| frame.function.contains(WATCHED_POLL);
+fn innermost_poll(stack: &[Arc<Frame>]) -> &[Arc<Frame>] {
+    let polls = |frame: &Arc<Frame>| frame.function.contains(WATCHED_POLL);
     let end = stack.iter().position(polls).unwrap_or(stack.len());
     &stack[..end]
 }
 
 /// Whether the stack shows a poll that gave its worker away before it blocked.
-pub(crate) fn is_announced(stack: &[Frame]) -> bool {
+pub(crate) fn is_announced(stack: &[Arc<Frame>]) -> bool {
     innermost_poll(stack)
         .iter()
         .any(|frame| frame.function.contains(BLOCK_IN_PLACE))
@@ -36,13 +37,13 @@ pub(crate) fn is_announced(stack: &[Frame]) -> bool {
 
 /// Whether a whole stack shows that the thread is in no runtime at all: a worker's thread that has gone on to other
 /// things, which counters alone cannot tell. A stripped program, whose Rust functions have no names, shows nothing.
-pub(crate) fn is_elsewhere(stack: &[Frame], complete: bool) -> bool {
-    let is_rust = |frame: &Frame| frame.function.contains("::");
-    complete && stack.iter().any(is_rust) && !stack.iter().any(is_runtime)
+pub(crate) fn is_elsewhere(stack: &[Arc<Frame>], complete: bool) -> bool {
+    let is_rust = |frame: &Arc<Frame>| frame.function.contains("::");
+    complete && stack.iter().any(is_rust) && !stack.iter().any(|frame| is_runtime(frame))
 }
 
 /// Whether the poll is one in which a `LocalSet` polls tasks that are not told apart.
-fn is_local_set(stack: &[Frame]) -> bool {
+fn is_local_set(stack: &[Arc<Frame>]) -> bool {
     innermost_poll(stack)
         .iter()
         .any(|frame| frame.function.contains(LOCAL_SET))
@@ -51,8 +52,8 @@ fn is_local_set(stack: &[Frame]) -> bool {
 /// The event of an observation.
 pub(crate) fn compose(
     observed: &Observed,
-    stack: Vec<Frame>,
-    earlier: &[Frame],
+    stack: Vec<Arc<Frame>>,
+    earlier: &[Arc<Frame>],
     config: &Config,
 ) -> Stall {
     let subject = &observed.subject;
@@ -129,7 +130,7 @@ pub(crate) fn compose(
 
 /// What keeps a stack from being a proof, in words.
 fn doubts(
-    stack: &[Frame],
+    stack: &[Arc<Frame>],
     fits: bool,
     agrees: bool,
     is_local_set: bool,
@@ -244,7 +245,7 @@ fn fingerprint_of(
     observed: &Observed,
     verdict: Verdict,
     line: Option<&SourceLine>,
-    stack: &[Frame],
+    stack: &[Arc<Frame>],
 ) -> String {
     let place = match (line, stack.first()) {
         (Some(line), _) => format!("{}:{}", line.file, line.line),
@@ -295,12 +296,12 @@ mod tests {
     /// A stack without a runtime shows that the thread is elsewhere, but only if it is whole and has names.
     #[test]
     fn elsewhere_needs_names() {
-        let stack = |functions: &[&str]| -> Vec<Frame> {
+        let stack = |functions: &[&str]| -> Vec<Arc<Frame>> {
             let frame = |function: &&str| Frame {
                 function: (*function).to_owned(),
                 ..Frame::default()
             };
-            functions.iter().map(frame).collect()
+            functions.iter().map(frame).map(Arc::new).collect()
         };
         let named = stack(&["read", "app::main", "libc.so.6+0x271ca"]);
         assert!(is_elsewhere(&named, true) && !is_elsewhere(&named, false));

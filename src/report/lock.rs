@@ -1,6 +1,8 @@
 //! What an event tells about the lock that is waited for: who probably holds it, who else waits, and whether it looks like
 //! a deadlock; PURE.
 
+use std::sync::Arc;
+
 use super::short_path;
 use crate::stall::{
     Circumstance, Frame, Holder, Incident, SourceLine, Stall, Suspicion, advise, own_line,
@@ -15,7 +17,7 @@ const HOLDER_FRAMES_MAX: usize = 48;
 pub(super) fn with_lock<'a>(
     mut stall: Stall,
     lock: &LockFindings,
-    held_at: Vec<Frame>,
+    held_at: Vec<Arc<Frame>>,
     in_app: &[String],
     open: impl Fn(u64) -> Option<&'a Stall>,
 ) -> Stall {
@@ -75,7 +77,7 @@ pub(super) fn is_told(stall: &Stall) -> bool {
         .is_some_and(|incident| incident.first_id != stall.id)
 }
 
-fn holder(held: &HeldBy, mut stack: Vec<Frame>, in_app: &[String]) -> Holder {
+fn holder(held: &HeldBy, mut stack: Vec<Arc<Frame>>, in_app: &[String]) -> Holder {
     let line = own_line(&stack, in_app);
     stack.truncate(HOLDER_FRAMES_MAX);
     Holder {

@@ -3,6 +3,8 @@
 //! A rule asks for a verdict, for a function on the stack, or for both; special rules stand before general ones. Every
 //! rule has a section of its name in `docs/advice.md`, which says why and what to write instead.
 
+use std::sync::Arc;
+
 use super::event::{Advice, Frame};
 use super::line::is_runtime;
 use super::verdict::Verdict;
@@ -37,7 +39,7 @@ struct Rule {
 /// The advice for a verdict and its stack.
 pub(crate) fn advise(
     verdict: Verdict,
-    stack: &[Frame],
+    stack: &[Arc<Frame>],
     circumstance: Option<Circumstance>,
 ) -> Option<Advice> {
     // Beyond the runtime's frames lies who called the runtime, which did not stall it.
@@ -82,7 +84,7 @@ mod tests {
             function: (*function).to_owned(),
             ..Frame::default()
         };
-        let stack: Vec<Frame> = functions.iter().map(frame).collect();
+        let stack: Vec<Arc<Frame>> = functions.iter().map(frame).map(Arc::new).collect();
         advise(verdict, &stack, None).map(|advice| advice.rule)
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Field names are a promise: never renamed, only added to. What a tier cannot know is `None` or empty, never made up.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::verdict::Verdict;
@@ -141,7 +143,7 @@ pub struct Holder {
     /// Innermost line of the user's own code on its stack.
     pub line: Option<SourceLine>,
     /// Its stack, innermost frame first; bounded, and empty where it could not be taken.
-    pub stack: Vec<Frame>,
+    pub stack: Vec<Arc<Frame>>,
 }
 
 /// Tasks of one spawn site that waited because of a stall.
@@ -233,7 +235,7 @@ pub struct Stall {
     /// Innermost line of the user's own code.
     pub line: Option<SourceLine>,
     /// Innermost frame first.
-    pub stack: Vec<Frame>,
+    pub stack: Vec<Arc<Frame>>,
     /// How the stack was obtained.
     pub stack_via: StackVia,
     /// Whether the stack reaches the thread's start.

@@ -3,6 +3,8 @@
 //! The innermost frame of the user's code is what the user can change: a regular expression that backtracks is blamed
 //! on the line that called it. Code of the toolchain, of registries and of pollscope is not the user's.
 
+use std::sync::Arc;
+
 use super::event::{Frame, SourceLine};
 
 /// Source paths that are never the user's: the standard library, and crates fetched by cargo.
@@ -29,7 +31,7 @@ const RUNTIME_FUNCTIONS: &[&str] = &[
 const OWN_FUNCTIONS: &[&str] = &["pollscope::"];
 
 /// Innermost own frame. With `in_app` prefixes only functions or paths that match one are own.
-pub(crate) fn own_line(stack: &[Frame], in_app: &[String]) -> Option<SourceLine> {
+pub(crate) fn own_line(stack: &[Arc<Frame>], in_app: &[String]) -> Option<SourceLine> {
     own_frames(stack, in_app).next().and_then(|frame| {
         Some(SourceLine {
             file: frame.file.clone()?,
@@ -41,7 +43,7 @@ pub(crate) fn own_line(stack: &[Frame], in_app: &[String]) -> Option<SourceLine>
 
 /// Whether two stacks of one poll, taken at different times, blame the same place: the same own function innermost, or
 /// own code further out that stands on the same line in both. One stack alone may show whatever the poll did last.
-pub(crate) fn agree(later: &[Frame], earlier: &[Frame], in_app: &[String]) -> bool {
+pub(crate) fn agree(later: &[Arc<Frame>], earlier: &[Arc<Frame>], in_app: &[String]) -> bool {
     let own = |stack| own_frames(stack, in_app).collect::<Vec<&Frame>>();
     let (later, earlier) = (own(later), own(earlier));
     let (Some(innermost), Some(before)) = (later.first(), earlier.first()) else {
@@ -54,16 +56,20 @@ pub(crate) fn agree(later: &[Frame], earlier: &[Frame], in_app: &[String]) -> bo
 }
 
 /// The future being polled, in source terms: the outermost own frame.
-pub(crate) fn own_future(stack: &[Frame], in_app: &[String]) -> Option<String> {
+pub(crate) fn own_future(stack: &[Arc<Frame>], in_app: &[String]) -> Option<String> {
     own_frames(stack, in_app)
         .last()
         .map(|frame| source_name(&frame.function))
 }
 
 /// Own frames of the poll: what lies beyond the first frame of the runtime called the runtime and did not stall it.
-fn own_frames<'a>(stack: &'a [Frame], in_app: &'a [String]) -> impl Iterator<Item = &'a Frame> {
+fn own_frames<'a>(
+    stack: &'a [Arc<Frame>],
+    in_app: &'a [String],
+) -> impl Iterator<Item = &'a Frame> {
     stack
         .iter()
+        .map(Arc::as_ref)
         .take_while(|frame| !is_runtime(frame))
         .filter(move |frame| frame.line.is_some() && is_own(frame, in_app))
 }
@@ -108,17 +114,21 @@ fn source_name(function: &str) -> String {
 mod tests {
     use super::*;
 
-    fn frame(function: &str, file: &str) -> Frame {
-        Frame {
-            function: function.to_owned(),
-            file: Some(file.to_owned()),
-            line: Some(7),
-            module: "app".to_owned(),
-            ..Frame::default()
-        }
+    fn frame(function: &str, file: &str) -> Arc<Frame> {
+        frame_at(function, file, 7)
     }
 
-    fn stack() -> Vec<Frame> {
+    fn frame_at(function: &str, file: &str, line: u32) -> Arc<Frame> {
+        Arc::new(Frame {
+            function: function.to_owned(),
+            file: Some(file.to_owned()),
+            line: Some(line),
+            module: "app".to_owned(),
+            ..Frame::default()
+        })
+    }
+
+    fn stack() -> Vec<Arc<Frame>> {
         vec![
             frame(
                 "std::thread::sleep",
@@ -192,10 +202,7 @@ mod tests {
     /// Two samples agree on a function whose lines change, not on two functions one after the other.
     #[test]
     fn samples_agree() {
-        let at = |function: &str, line| Frame {
-            line: Some(line),
-            ..frame(function, "/home/u/app/src/work.rs")
-        };
+        let at = |function: &str, line| frame_at(function, "/home/u/app/src/work.rs", line);
         let handler = |line| at("app::handler", line);
         let (looping, later) = (
             [at("app::parse", 10), handler(3)],

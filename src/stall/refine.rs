@@ -3,6 +3,8 @@
 //! Counters tell that a thread computed or waited, and for what kind of object. Some causes look alike there and differ on
 //! the stack: a backtrace being resolved is CPU time, a resolver waits on a socket, a C library on anything.
 
+use std::sync::Arc;
+
 use super::event::Frame;
 use super::line::is_runtime;
 use super::verdict::Verdict;
@@ -19,7 +21,7 @@ const DIAGNOSTICS: &[&str] = &[
 const RESOLVER: &[&str] = &["getaddrinfo", "gethostbyname", "__res_"];
 
 /// The verdict with the stack taken into account; only the poll's own part of the stack counts.
-pub(crate) fn refine(verdict: Verdict, stack: &[Frame]) -> Verdict {
+pub(crate) fn refine(verdict: Verdict, stack: &[Arc<Frame>]) -> Verdict {
     let poll = || stack.iter().take_while(|frame| !is_runtime(frame));
     let has =
         |parts: &[&str]| poll().any(|frame| parts.iter().any(|part| frame.function.contains(part)));
@@ -30,7 +32,7 @@ pub(crate) fn refine(verdict: Verdict, stack: &[Frame]) -> Verdict {
         {
             Verdict::Dns
         }
-        Verdict::BlockedOther if poll().next().is_some() && !poll().any(is_std) => {
+        Verdict::BlockedOther if poll().next().is_some() && !poll().any(|frame| is_std(frame)) => {
             Verdict::ForeignCall
         }
         _ => verdict,
@@ -47,13 +49,14 @@ fn is_std(frame: &Frame) -> bool {
 mod tests {
     use super::*;
 
-    fn stack(functions: &[&str]) -> Vec<Frame> {
+    fn stack(functions: &[&str]) -> Vec<Arc<Frame>> {
         functions
             .iter()
             .map(|function| Frame {
                 function: (*function).to_owned(),
                 ..Frame::default()
             })
+            .map(Arc::new)
             .collect()
     }
 

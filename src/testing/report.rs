@@ -1,5 +1,7 @@
 //! From what was found to what is shown: symbols, excuses, equal places counted once.
 
+use std::sync::Arc;
+
 use super::ledger::{Found, FoundPoll};
 use super::seat::Sighting;
 use super::violation::{Violation, ViolationKind, Violations};
@@ -99,7 +101,7 @@ fn unseen(poll: &FoundPoll) -> Violation {
 fn seen_at(
     poll: &FoundPoll,
     sighting: &Sighting,
-    stack: Vec<Frame>,
+    stack: Vec<Arc<Frame>>,
     in_app: &[String],
 ) -> Violation {
     let verdict = refine(verdict(poll.kind, sighting), &stack);
@@ -134,7 +136,7 @@ fn verdict(kind: ViolationKind, sighting: &Sighting) -> Verdict {
 
 /// Whether the wait was announced to the runtime, or is one that nobody can await: the address space, the allocator's
 /// lock and Tokio's own are held for microseconds, and a holder that lost its CPU is the machine's doing.
-fn is_excused(sighting: &Sighting, stack: &[Frame]) -> bool {
+fn is_excused(sighting: &Sighting, stack: &[Arc<Frame>]) -> bool {
     let syscall = sighting.syscall.as_deref().unwrap_or_default();
     let is_lock = syscall == "futex";
     is_announced(stack)
@@ -142,7 +144,7 @@ fn is_excused(sighting: &Sighting, stack: &[Frame]) -> bool {
         || (is_lock && (is_allocators_lock(stack) || is_tokios_lock(stack)))
 }
 
-fn is_allocators_lock(stack: &[Frame]) -> bool {
+fn is_allocators_lock(stack: &[Arc<Frame>]) -> bool {
     stack
         .iter()
         .take_while(|frame| frame.file.is_none())
@@ -150,8 +152,8 @@ fn is_allocators_lock(stack: &[Frame]) -> bool {
 }
 
 /// Whether the innermost code that is neither the standard library's nor a lock's is Tokio's.
-fn is_tokios_lock(stack: &[Frame]) -> bool {
-    let is_lock = |frame: &&Frame| {
+fn is_tokios_lock(stack: &[Arc<Frame>]) -> bool {
+    let is_lock = |frame: &&Arc<Frame>| {
         let file = frame.file.as_deref();
         file.is_none_or(|file| LOCK_PATHS.iter().any(|path| file.contains(path)))
     };

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::stall::{Advice, Frame, SourceLine, Verdict};
@@ -50,7 +51,7 @@ pub struct Violation {
     /// What to do.
     pub advice: Option<Advice>,
     /// Innermost frame first; empty when it was not seen.
-    pub stack: Vec<Frame>,
+    pub stack: Vec<Arc<Frame>>,
 }
 
 /// Everything that a guard found in one run; its text is the report of the failing test.

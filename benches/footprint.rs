@@ -1,0 +1,311 @@
+//! What pollscope itself costs a process: wake-ups while idle, CPU while busy, memory with everything full.
+//!
+//! Each figure is measured in a process of its own and printed beside its limit; a missed limit fails the run.
+//! `cargo bench --bench footprint`; about a minute. CPU and wake-ups are those of the threads named `pollscope-*`, which
+//! is all the library has.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the benchmark's own thread waits, and reads procfs"
+)]
+
+use std::any::Any;
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use addr2line::Loader;
+use pollscope::{Config, Scope};
+use tokio::runtime::{Builder, Handle};
+
+/// Workers of every measured runtime.
+const WORKERS: usize = 8;
+
+/// Time for start-up (threads, debug information, first probes) to be over.
+const SETTLE: Duration = Duration::from_secs(4);
+
+/// Length of one measurement.
+const MEASURE: Duration = Duration::from_secs(5);
+
+/// Stall events that a scope keeps; with these the ring is full.
+const RING_LEN: usize = 512;
+
+/// Longest wait for a full ring.
+const FILL_MAX: Duration = Duration::from_secs(60);
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// One process: its name, what it prints, and the most that may come of it.
+struct Measure {
+    name: &'static str,
+    what: &'static str,
+    limit: f64,
+    figure: fn() -> f64,
+}
+
+const MEASURES: [Measure; 5] = [
+    Measure {
+        name: "idle-hooks",
+        what: "idle, built runtime (T2, T1 without tokio_unstable): wake-ups a second",
+        limit: 0.0,
+        figure: || idle(&Kind::Built),
+    },
+    Measure {
+        name: "idle-no-task-hooks",
+        what: "idle, built runtime without task hooks (T1): wake-ups a second",
+        limit: 0.0,
+        figure: || idle(&Kind::NoTaskHooks),
+    },
+    Measure {
+        name: "idle-attached",
+        what: "idle, attached runtime (T0): wake-ups a second",
+        limit: 10.0,
+        figure: || idle(&Kind::Attached),
+    },
+    Measure {
+        name: "busy",
+        what: "8 workers, each a tenth busy, threshold 10 ms: % of a core",
+        limit: 0.5,
+        figure: || busy(Duration::from_millis(1)),
+    },
+    Measure {
+        name: "memory",
+        what: "memory with a full ring, without debug information: MiB",
+        limit: 8.0,
+        figure: memory,
+    },
+];
+
+fn main() -> ExitCode {
+    let asked = std::env::args().nth(1).unwrap_or_default();
+    if asked == "debug-information" {
+        println!("{}", debug_information());
+        return ExitCode::SUCCESS;
+    }
+    if asked == "overloaded" {
+        println!("{}", busy(Duration::ZERO));
+        return ExitCode::SUCCESS;
+    }
+    if let Some(measure) = MEASURES.iter().find(|measure| measure.name == asked) {
+        println!("{}", (measure.figure)());
+        return ExitCode::SUCCESS;
+    }
+    println!("{:<76} {:>8} {:>8}", "", "figure", "limit");
+    let mut missed = 0;
+    for measure in &MEASURES {
+        let figure = in_process(measure.name);
+        let verdict = if figure <= measure.limit {
+            ""
+        } else {
+            "MISSED"
+        };
+        missed += u32::from(figure > measure.limit);
+        println!(
+            "{:<76} {figure:>8.3} {:>8} {verdict}",
+            measure.what, measure.limit
+        );
+    }
+    // Not limited: with more workers than CPUs polls do stall, for want of a CPU, and are looked into.
+    println!(
+        "{:<76} {:>8.3}",
+        "8 workers, never idle, on the CPUs there are: % of a core",
+        in_process("overloaded")
+    );
+    println!(
+        "{:<76} {:>8.3}",
+        "debug information of this executable, parsed for one address: MiB",
+        in_process("debug-information")
+    );
+    if missed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The figure that a fresh process of this benchmark prints.
+fn in_process(name: &str) -> f64 {
+    let output = Command::new("/proc/self/exe").arg(name).output();
+    let output = output.expect("this benchmark as a process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("expected a figure of {name}, got {output:?}"))
+}
+
+enum Kind {
+    Built,
+    NoTaskHooks,
+    Attached,
+}
+
+/// A watched runtime of either make, kept alive.
+struct Service {
+    handle: Handle,
+    _runtime: Box<dyn Any>,
+    _scope: Scope,
+}
+
+fn start(kind: &Kind) -> Service {
+    let scope = Scope::start(Config::default()).expect("the only scope of this process");
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(WORKERS).enable_all();
+    let built = match kind {
+        Kind::Built => scope.runtime(builder),
+        Kind::NoTaskHooks => scope.runtime(builder).without_task_hooks(),
+        Kind::Attached => {
+            let runtime = builder.build().expect("a runtime");
+            let attached = runtime.block_on(async { scope.attach() });
+            attached.expect("a runtime to attach to");
+            return Service {
+                handle: runtime.handle().clone(),
+                _runtime: Box::new(runtime),
+                _scope: scope,
+            };
+        }
+    };
+    let runtime = built.name("bench").build().expect("a runtime");
+    Service {
+        handle: runtime.handle().clone(),
+        _runtime: Box::new(runtime),
+        _scope: scope,
+    }
+}
+
+/// Wake-ups a second of our threads while a runtime has a listener and a task that waits, and nothing comes.
+fn idle(kind: &Kind) -> f64 {
+    let service = start(kind);
+    service.handle.spawn(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        listener.expect("a loopback port").accept().await.map(drop)
+    });
+    sleep(SETTLE);
+    let before = own_threads(switches);
+    sleep(MEASURE);
+    (own_threads(switches) - before) / MEASURE.as_secs_f64()
+}
+
+/// CPU time of our threads, in percent of a core, while each worker works and pauses.
+fn busy(pause: Duration) -> f64 {
+    /// A poll of a busy service.
+    const WORK: Duration = Duration::from_micros(100);
+    let service = start(&Kind::Built);
+    for _ in 0..WORKERS {
+        service.handle.spawn(async move {
+            loop {
+                let until = Instant::now() + WORK;
+                while Instant::now() < until {
+                    std::hint::spin_loop();
+                }
+                if pause.is_zero() {
+                    tokio::task::yield_now().await;
+                } else {
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        });
+    }
+    sleep(SETTLE);
+    let (before, began) = (own_threads(cpu_ns), Instant::now());
+    sleep(MEASURE);
+    let share = (own_threads(cpu_ns) - before) / began.elapsed().as_nanos() as f64;
+    share * 100.0
+}
+
+/// What the scope adds to the process's own memory once its ring is full of stalls with stacks, less what the debug
+/// information of the executable takes by itself.
+fn memory() -> f64 {
+    let debug_information = in_process("debug-information");
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(WORKERS).enable_all();
+    let before = anonymous_bytes();
+    let scope = Scope::start(Config::default()).expect("the only scope of this process");
+    let runtime = scope.runtime(builder).name("bench").build();
+    let runtime = runtime.expect("a runtime");
+    let deadline = Instant::now() + FILL_MAX;
+    let mut site = 0;
+    while scope.stalls().len() < RING_LEN && Instant::now() < deadline {
+        for _ in 0..WORKERS / 2 {
+            site += 1;
+            runtime.spawn(stall(site));
+        }
+        sleep(Duration::from_millis(60));
+    }
+    let after = anonymous_bytes();
+    assert_eq!(scope.stalls().len(), RING_LEN, "expected a full ring");
+    (after - before) / MIB - debug_information
+}
+
+/// Stalls that differ in depth, so that their stacks do.
+async fn stall(site: usize) {
+    down(site % 40);
+}
+
+#[inline(never)]
+fn down(depth: usize) {
+    if depth == 0 {
+        sleep(Duration::from_millis(16));
+    } else {
+        down(depth - 1);
+    }
+    std::hint::black_box(depth);
+}
+
+/// MiB that one loader of debug information takes for its first address: the named exception to the limit of memory.
+fn debug_information() -> f64 {
+    let before = anonymous_bytes();
+    let loader = Loader::new("/proc/self/exe").expect("this executable");
+    let address = main as fn() -> ExitCode as usize as u64 - load_address();
+    let found = loader.find_frames(address).is_ok();
+    let after = anonymous_bytes();
+    assert!(found, "expected readable debug information");
+    (after - before) / MIB
+}
+
+/// Where the executable is mapped: its first mapping.
+fn load_address() -> u64 {
+    let maps = fs::read_to_string("/proc/self/maps").expect("the mappings");
+    let start = maps.split('-').next().unwrap_or_default();
+    u64::from_str_radix(start, 16).expect("an address")
+}
+
+/// A sum over the threads of the library; all of them have its name.
+fn own_threads(value: fn(&str) -> f64) -> f64 {
+    let tasks = fs::read_dir("/proc/self/task").expect("the threads");
+    let paths = tasks.map(|task| task.expect("a thread").path().display().to_string());
+    paths
+        .filter(|task| {
+            fs::read_to_string(format!("{task}/comm"))
+                .is_ok_and(|name| name.starts_with("pollscope-"))
+        })
+        .map(|task| value(&task))
+        .sum()
+}
+
+/// How often a thread went to sleep, and so was woken: an involuntary switch is no wake-up.
+fn switches(task: &str) -> f64 {
+    let status = fs::read_to_string(format!("{task}/status")).expect("the thread's status");
+    let counts = status.lines().filter_map(|line| {
+        let (name, count) = line.split_once(':')?;
+        (name == "voluntary_ctxt_switches").then(|| count.trim().parse::<f64>().expect("a count"))
+    });
+    counts.sum()
+}
+
+fn cpu_ns(task: &str) -> f64 {
+    let schedule = fs::read_to_string(format!("{task}/schedstat")).expect("the thread's times");
+    let first = schedule.split(' ').next().unwrap_or_default();
+    first.parse().expect("nanoseconds")
+}
+
+/// Memory of this process that no file backs.
+fn anonymous_bytes() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").expect("the process's status");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
+    line.and_then(|kilobytes| kilobytes.trim().parse::<f64>().ok())
+        .expect("a line RssAnon")
+        * 1024.0
+}
