@@ -45,7 +45,7 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// Bearer token the admin server asks for; `POLLSCOPE_ADMIN_TOKEN`, default none.
     pub admin_token: Option<String>,
-    /// Whether a running thread may be sent a signal for its stack; `POLLSCOPE_SIGNAL` as `auto` or `never`, default auto.
+    /// Whether a thread may be sent a signal for its stack; `POLLSCOPE_SIGNAL` as `auto`, `never` or `always`, default auto.
     pub signal: SignalPolicy,
     /// Whether the debug mode is on from the start; `POLLSCOPE_DEBUG` as `1` or `0`, default off.
     ///
@@ -63,11 +63,18 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SignalPolicy {
-    /// One signal to a thread that is on a CPU and stalled; none to a thread in a system call or parked.
+    /// One signal to a thread that is on a CPU and stalled; none to one that is parked. A thread in a system call is read
+    /// from outside, and sent one only if that gave no whole stack and the kernel restarts the call by itself.
     #[default]
     Auto,
     /// Never; stalls on a CPU are reported without a stack.
     Never,
+    /// As `Auto`, and also to a stalled thread in any system call that could not be read from outside.
+    ///
+    /// The price: `read`, `write`, `connect`, `nanosleep`, `poll` and others then may fail with EINTR (signal(7)) where
+    /// they never did. The standard library's loops go on; code that calls the C library must expect it.
+    /// [`Scope::interrupted_calls`](crate::Scope::interrupted_calls) counts.
+    Always,
 }
 
 impl Default for Config {
@@ -209,8 +216,9 @@ fn signal_policy(value: &str) -> Result<SignalPolicy, Error> {
     match value {
         "auto" => Ok(SignalPolicy::Auto),
         "never" => Ok(SignalPolicy::Never),
+        "always" => Ok(SignalPolicy::Always),
         _ => Err(Error::configuration(format!(
-            "POLLSCOPE_SIGNAL={value:?} is not a policy, expected auto or never"
+            "POLLSCOPE_SIGNAL={value:?} is not a policy, expected auto, never or always"
         ))),
     }
 }
@@ -262,6 +270,21 @@ mod tests {
         assert_eq!(config.in_app, ["orders", "ledger::"]);
     }
 
+    /// Every policy by its name.
+    #[test]
+    fn reads_policies() {
+        for (value, policy) in [
+            ("auto", SignalPolicy::Auto),
+            ("never", SignalPolicy::Never),
+            ("always", SignalPolicy::Always),
+        ] {
+            assert_eq!(
+                parse(&[("POLLSCOPE_SIGNAL", value)]).unwrap().signal,
+                policy
+            );
+        }
+    }
+
     /// Bad values name the variable, the value and the form.
     #[test]
     fn refuses_what_does_not_parse() {
@@ -270,7 +293,7 @@ mod tests {
             ("POLLSCOPE_RECORD_MS", "1", "from 4 to 600000"),
             ("POLLSCOPE_WARN_MS", "-5", "whole milliseconds"),
             ("POLLSCOPE_ADMIN", "localhost", "ip:port"),
-            ("POLLSCOPE_SIGNAL", "always!", "auto or never"),
+            ("POLLSCOPE_SIGNAL", "always!", "auto, never or always"),
             ("POLLSCOPE_DEBUG", "yes please", "1 or 0"),
         ] {
             let message = parse(&[(name, value)]).unwrap_err().to_string();

@@ -48,6 +48,7 @@ pub struct Scope {
     ring: Ring,
     board: Board,
     runtimes: Runtimes,
+    stats: Arc<Stats>,
     _installed: Installed,
 }
 
@@ -141,7 +142,7 @@ impl Scope {
             outbox,
             Sampler::new(config.findings.clone(), announced),
         );
-        let watchdog = WatchdogThread::start(watch, stats)?;
+        let watchdog = WatchdogThread::start(watch, Arc::clone(&stats))?;
         let scope = Self {
             #[cfg(feature = "admin")]
             admin: None,
@@ -153,6 +154,7 @@ impl Scope {
             ring,
             board,
             runtimes,
+            stats,
             _installed: installed,
         };
         Ok((scope, accounts))
@@ -243,6 +245,15 @@ impl Scope {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// System calls of this process that a signal of pollscope may have broken off, since the scope was started.
+    ///
+    /// Counted are the signals sent to threads that stood in a system call, and those that a running thread answered at a
+    /// call that had just failed with EINTR or was about to be made again. A thread that is read from outside is sent none.
+    #[must_use]
+    pub fn interrupted_calls(&self) -> u64 {
+        self.stats.interrupted_calls.load(Ordering::Relaxed)
     }
 
     /// The metrics of this process; a service registers its own tables here.

@@ -2,15 +2,17 @@
 //!
 //! A thread in a system call is read from outside: the kernel tells its stack pointer and program counter, the stack
 //! is copied, and the kernel is asked again to prove that the thread has not moved. Only a thread that is running
-//! gets a signal. What cannot be had is said, not guessed.
+//! gets a signal, or one in a call that the kernel restarts by itself, or in any call if the owner wants that. Each signal
+//! that may have broken off a call is counted. What cannot be had is said, not guessed.
 
 use std::ops::Range;
 use std::time::Duration;
 
+use super::arch::{Arch, Native};
 use super::memory::{Memory, OwnMemory};
-use super::sys::{self, CaptureSignal, Registers, StackCopy};
+use super::sys::{self, Answer, CaptureSignal, Registers, StackCopy};
 use super::unwind::{StackUnwinder, Unwound};
-use crate::procfs::{SyscallState, ThreadFiles};
+use crate::procfs::{SyscallState, ThreadFiles, mapping_of, syscall_name};
 use crate::stall::StackVia;
 
 /// How long a running thread may take to answer. On a crowded machine the answer waits for a time slice (27 ms were
@@ -30,6 +32,8 @@ pub(crate) struct Captured {
     pub(crate) addresses: Vec<u64>,
     /// Whether the stack reaches the thread's start.
     pub(crate) complete: bool,
+    /// Whether each of its steps is proven.
+    pub(crate) confirmed: bool,
     /// How it was obtained.
     pub(crate) via: StackVia,
     /// Why there is no stack or only a part of one.
@@ -43,6 +47,7 @@ impl Captured {
         Self {
             addresses: Vec::new(),
             complete: false,
+            confirmed: false,
             via: StackVia::None,
             note: Some(note),
             call: None,
@@ -51,13 +56,17 @@ impl Captured {
 
     fn new(unwound: Unwound, via: StackVia, truncated: bool) -> Self {
         let note = match (unwound.complete, truncated) {
-            (true, _) => None,
+            (true, _) if unwound.confirmed => None,
+            (true, _) => Some(
+                "whole, but a step could not be confirmed: a call through a register, or code without unwind tables",
+            ),
             (false, true) => Some("the stack is larger than the copy, outer frames are cut"),
             (false, false) => Some("outer frames could not be proven and are cut"),
         };
         Self {
             addresses: unwound.addresses,
             complete: unwound.complete,
+            confirmed: unwound.confirmed,
             via,
             note,
             call: None,
@@ -65,9 +74,11 @@ impl Captured {
     }
 }
 
-/// Captures stacks; owned by the watchdog.
+/// Captures stacks; owned by one thread.
 pub(crate) struct Capturer {
     signal: Option<CaptureSignal>,
+    interrupts: bool,
+    interrupted_calls: u64,
     unwinder: StackUnwinder,
 }
 
@@ -76,8 +87,25 @@ impl Capturer {
     pub(crate) fn new(signal: Option<CaptureSignal>) -> Self {
         Self {
             signal,
+            interrupts: false,
+            interrupted_calls: 0,
             unwinder: StackUnwinder::new(),
         }
+    }
+
+    /// Lets it send a signal to a thread in any system call whose stack could not be had otherwise, also in one that the
+    /// kernel then breaks off with EINTR.
+    pub(crate) fn interrupting(self) -> Self {
+        Self {
+            interrupts: true,
+            ..self
+        }
+    }
+
+    /// System calls that a signal of this capturer may have broken off: signals sent to threads that stood in one, and
+    /// those that a thread answered at a call that had failed with EINTR or was about to be made again.
+    pub(crate) fn interrupted_calls(&self) -> u64 {
+        self.interrupted_calls
     }
 
     /// The stack of thread `tid`, which lies in `stack`.
@@ -87,20 +115,21 @@ impl Capturer {
         stack: &Range<u64>,
         files: &ThreadFiles,
     ) -> Captured {
-        self.unwinder.refresh(sys::modules());
+        self.unwinder.refresh(sys::modules(), &OwnMemory);
         let mut cut = Captured::none("its state could not be read, and it may be in a system call");
         for _ in 0..ATTEMPTS_MAX {
             let call = match files.syscall() {
                 Some(SyscallState::Blocked(call)) => call,
-                Some(SyscallState::Running) => return self.by_signal(tid, stack),
-                Some(SyscallState::Outside { .. }) | None => return cut,
+                Some(SyscallState::Running) => return self.by_signal(tid, stack, None),
+                Some(SyscallState::Outside { .. }) | None => break,
             };
             let registers = Registers {
                 pc: call.pc,
                 sp: call.sp,
                 ..Registers::default()
             };
-            let Some(copy) = copy_blocked(registers, stack) else {
+            let bounds = bounds(stack, call.sp);
+            let Some(copy) = copy_blocked(registers, &bounds) else {
                 return Captured::none("blocked on a stack of its own or one that cannot be read");
             };
             if files.syscall() != Some(SyscallState::Blocked(call)) {
@@ -112,27 +141,47 @@ impl Capturer {
                 call: Some(call.number),
                 ..Captured::new(unwound, StackVia::Syscall, copy.truncated)
             };
-            if captured.complete || !restarts_by_itself(call.number) {
+            let may_signal = self.interrupts || restarts_by_itself(call.number);
+            if captured.complete || !may_signal {
                 return captured;
             }
-            let signalled = self.by_signal(tid, stack);
-            return if signalled.addresses.is_empty() {
-                captured
-            } else {
-                Captured {
-                    call: Some(call.number),
-                    ..signalled
-                }
-            };
+            return self.or_by_signal(captured, tid, &bounds);
         }
-        cut
+        if self.interrupts {
+            self.or_by_signal(cut, tid, stack)
+        } else {
+            cut
+        }
     }
 
-    fn by_signal(&mut self, tid: i32, stack: &Range<u64>) -> Captured {
+    /// What a signal gives, or what there is without it.
+    fn or_by_signal(&mut self, captured: Captured, tid: i32, stack: &Range<u64>) -> Captured {
+        let signalled = self.by_signal(tid, stack, captured.call);
+        if signalled.addresses.is_empty() {
+            captured
+        } else {
+            Captured {
+                call: captured.call,
+                ..signalled
+            }
+        }
+    }
+
+    /// Asks a thread, which stands in system call `call` if that is known, for its stack.
+    fn by_signal(&mut self, tid: i32, stack: &Range<u64>, call: Option<i64>) -> Captured {
         let Some(signal) = &self.signal else {
             return Captured::none("signals are switched off or none is free");
         };
-        let Some(copy) = signal.copy_stack(tid, stack, SIGNAL_PATIENCE) else {
+        let answer = signal.copy_stack(tid, stack, SIGNAL_PATIENCE);
+        let is_interrupted = match &answer {
+            Answer::NotAsked => false,
+            Answer::None => call.is_some(),
+            Answer::Copy(copy) => {
+                call.is_some() || Native::is_interrupted_call(&OwnMemory, &copy.registers)
+            }
+        };
+        self.interrupted_calls += u64::from(is_interrupted);
+        let Answer::Copy(copy) = answer else {
             return Captured::none("the thread did not answer the signal in time");
         };
         if copy.bytes.is_empty() {
@@ -140,6 +189,16 @@ impl Capturer {
         }
         let unwound = self.unwinder.unwind(&copy, &OwnMemory);
         Captured::new(unwound, StackVia::Signal, copy.truncated)
+    }
+}
+
+/// Where the stack of a blocked thread lies: as the thread said itself, or else up to the end of the mapping that its
+/// stack pointer is in. Should another mapping have merged with that one, the walk ends far from the end and is cut.
+fn bounds(stack: &Range<u64>, sp: u64) -> Range<u64> {
+    if stack.is_empty() {
+        mapping_of(sp).unwrap_or(0..0)
+    } else {
+        stack.clone()
     }
 }
 
@@ -160,5 +219,8 @@ fn copy_blocked(registers: Registers, stack: &Range<u64>) -> Option<StackCopy> {
 /// `open`, `wait4`, `fcntl`, `flock`, `fsync`, `fdatasync`, `openat`, and `futex` (with a timeout it is not restarted, but
 /// the standard library and glibc loop on it). Not `read` and `write`: on a socket with a timeout they give EINTR.
 fn restarts_by_itself(number: i64) -> bool {
-    matches!(number, 2 | 61 | 72 | 73 | 74 | 75 | 202 | 257)
+    matches!(
+        syscall_name(number).as_str(),
+        "open" | "openat" | "wait4" | "fcntl" | "flock" | "fsync" | "fdatasync" | "futex"
+    )
 }

@@ -2,10 +2,17 @@
 //!
 //! The unwinder is pure: it gets values and this trait, so that recorded stacks can be unwound in tests.
 
+use std::ops::Range;
+
 /// Read access to the address space that a stack belongs to.
 pub(crate) trait Memory {
     /// Fills `bytes` from `address`, or says that not all of it can be read.
     fn read(&self, address: u64, bytes: &mut [u8]) -> bool;
+
+    /// The bytes themselves, where they can never change or go away.
+    fn lend(&self, _range: Range<u64>) -> Option<&'static [u8]> {
+        None
+    }
 }
 
 /// This process, read without a chance to fault.
@@ -15,6 +22,10 @@ pub(crate) struct OwnMemory;
 impl Memory for OwnMemory {
     fn read(&self, address: u64, bytes: &mut [u8]) -> bool {
         super::sys::read_memory(address, bytes)
+    }
+
+    fn lend(&self, range: Range<u64>) -> Option<&'static [u8]> {
+        super::sys::static_memory(range)
     }
 }
 

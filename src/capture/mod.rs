@@ -4,12 +4,20 @@
 //! thread is asked by one signal and copies its own stack. Both copies are unwound here, offline, from `.eh_frame`:
 //! no frame pointers needed, nothing unwound in signal context. `sys/` holds everything unsafe.
 
+mod arch;
 mod build_id;
-mod call_target;
 mod capturer;
 mod memory;
 mod modules;
-mod prologue;
+#[cfg(test)]
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(pollscope_no_capture)
+))]
+mod real_waits;
+#[cfg(test)]
+mod recorded;
 pub(crate) mod sys;
 #[cfg(test)]
 #[cfg(all(

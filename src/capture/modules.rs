@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use framehop::{ExplicitModuleSectionInfo, Module};
 
-use super::memory::{Memory, OwnMemory};
-use super::sys::{self, RawModule};
+use super::memory::Memory;
+use super::sys::RawModule;
 
 /// Bytes of one module's unwind tables that are looked at; the largest browsers have about 20 MiB.
 const TABLE_BYTES_MAX: u64 = 64 << 20;
@@ -30,7 +30,7 @@ pub(crate) struct LoadedModule {
 
 impl LoadedModule {
     /// The module with its header table; the second value is what the unwinder wants to know.
-    pub(crate) fn load(raw: RawModule) -> (Self, Option<Module<Bytes>>) {
+    pub(crate) fn load(raw: RawModule, memory: &dyn Memory) -> (Self, Option<Module<Bytes>>) {
         let start = raw
             .segments
             .iter()
@@ -44,8 +44,12 @@ impl LoadedModule {
             .max()
             .unwrap_or(0);
         let range = start..end;
-        let header = raw.eh_frame_hdr.clone().and_then(bytes).unwrap_or_default();
-        let module = unwind_module(&raw, &range, &header);
+        let header = raw
+            .eh_frame_hdr
+            .clone()
+            .and_then(|range| bytes(range, memory))
+            .unwrap_or_default();
+        let module = unwind_module(&raw, &range, &header, memory);
         (Self { raw, range, header }, module)
     }
 
@@ -63,7 +67,12 @@ impl LoadedModule {
     }
 }
 
-fn unwind_module(raw: &RawModule, range: &Range<u64>, header: &Bytes) -> Option<Module<Bytes>> {
+fn unwind_module(
+    raw: &RawModule,
+    range: &Range<u64>,
+    header: &Bytes,
+    memory: &dyn Memory,
+) -> Option<Module<Bytes>> {
     let header_range = raw.eh_frame_hdr.clone()?;
     let frames_start = eh_frame_start(header, header_range.start)?;
     // The table's length is not recorded; it ends before its segment does, and a zero record ends it.
@@ -79,7 +88,7 @@ fn unwind_module(raw: &RawModule, range: &Range<u64>, header: &Bytes) -> Option<
         eh_frame_hdr_svma: Some(relative(&header_range)),
         eh_frame_hdr: Some(header.clone()),
         eh_frame_svma: Some(relative(&frames_range)),
-        eh_frame: Some(bytes(frames_range)?),
+        eh_frame: Some(bytes(frames_range, memory)?),
         ..ExplicitModuleSectionInfo::default()
     };
     Some(Module::new(
@@ -90,16 +99,16 @@ fn unwind_module(raw: &RawModule, range: &Range<u64>, header: &Bytes) -> Option<
     ))
 }
 
-fn bytes(range: Range<u64>) -> Option<Bytes> {
+fn bytes(range: Range<u64>, memory: &dyn Memory) -> Option<Bytes> {
     let len = range
         .end
         .checked_sub(range.start)
         .filter(|len| *len <= TABLE_BYTES_MAX)?;
-    if let Some(in_place) = sys::static_memory(range.clone()) {
+    if let Some(in_place) = memory.lend(range.clone()) {
         return Some(Cow::Borrowed(in_place));
     }
     let mut copy = vec![0; usize::try_from(len).ok()?];
-    OwnMemory
+    memory
         .read(range.start, &mut copy)
         .then_some(Cow::Owned(copy))
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::sys::CaptureSignal;
+use super::sys::{Answer, CaptureSignal};
 use super::unwind::StackUnwinder;
 use super::{Captured, Capturer, sys};
 use crate::capture::memory::OwnMemory;
@@ -132,20 +132,21 @@ impl Torturer {
             let files = ThreadFiles::open(identity.tid);
             return self.capturer.capture(identity.tid, &identity.stack, &files);
         }
-        let Some(copy) = self
+        let answer = self
             .signal
-            .copy_stack(identity.tid, &identity.stack, PATIENCE)
-        else {
+            .copy_stack(identity.tid, &identity.stack, PATIENCE);
+        let Answer::Copy(copy) = answer else {
             return Captured::none("no answer to a straight signal");
         };
         if copy.bytes.is_empty() {
             return Captured::none("interrupted on a stack of its own");
         }
-        self.unwinder.refresh(sys::modules());
+        self.unwinder.refresh(sys::modules(), &OwnMemory);
         let unwound = self.unwinder.unwind(&copy, &OwnMemory);
         Captured {
             addresses: unwound.addresses,
             complete: unwound.complete,
+            confirmed: unwound.confirmed,
             ..Captured::none("the unwinder found no frame")
         }
     }
@@ -162,11 +163,11 @@ impl Torturer {
                 }
             });
             let spinning = receive.recv_timeout(CROWDED).unwrap();
-            let copy = self
+            let answer = self
                 .signal
                 .copy_stack(spinning.tid, &spinning.stack, CROWDED);
             stop.store(true, Ordering::Relaxed);
-            copy.is_some_and(|copy| !copy.bytes.is_empty())
+            matches!(answer, Answer::Copy(copy) if !copy.bytes.is_empty())
         })
     }
 }

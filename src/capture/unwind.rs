@@ -4,17 +4,17 @@
 //! outside comes without its frame pointer register, which functions of the precompiled standard library need. It is
 //! then computed from the function's own first instructions; where those have no known form it is searched on the stack,
 //! and a candidate counts only if the call before its return address provably entered the function being left and no
-//! other candidate does. Either way the whole chain must reach the start of the thread. Otherwise the stack is cut.
+//! other candidate does. A computed one is refused if that call contradicts it, and unconfirmed if the call could have
+//! entered any function, except where the C library starts a thread. Either way the whole chain must reach the start of
+//! the thread. Otherwise the stack is cut.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
-use framehop::{FrameAddress, MayAllocateDuringUnwind, Unwinder};
+use framehop::{FrameAddress, Unwinder};
 
-use super::call_target::call_target;
+use super::arch::{Arch, CallProof, NO_CODE_BELOW, Native, PROLOGUE_BYTES, UNKNOWN_REGISTER};
 use super::memory::{Memory, stack_word};
-use super::modules::{Bytes, LoadedModule};
-use super::prologue::frame_distance;
+use super::modules::LoadedModule;
 use super::sys::{RawModule, StackCopy};
 
 /// Frames kept at most: ten times a deep request stack; a runaway recursion is cut and says so.
@@ -24,9 +24,13 @@ const FRAMES_MAX: usize = 256;
 /// under 1 KiB; 16 KiB leaves room for a buffer on the stack.
 const SEARCH_BYTES_MAX: u64 = 16 * 1024;
 
-/// Stands for a frame pointer that is not known: below every stack, so each rule that needs it fails at once instead
-/// of reading something plausible. Zero would not do: framehop takes it for the end of the stack.
-const UNKNOWN_BP: u64 = 1;
+/// How far below the end of its stack a thread starts, beside the thread-local storage that lies there too. Measured with
+/// glibc 2.36: 4.8 KiB for a thread (its descriptor and the surplus of static storage), 0.9 KiB for the main thread (the
+/// vectors of its arguments and environment). Some room for other versions and long environments.
+const ROOT_DISTANCE_MAX: u64 = 16 * 1024;
+
+/// Frames of the C library before a thread's first function: `clone3` and `start_thread` with glibc.
+const THREAD_START_FRAMES_MAX: usize = 2;
 
 /// The addresses of one stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,26 +39,31 @@ pub(crate) struct Unwound {
     pub(crate) addresses: Vec<u64>,
     /// Whether the last one is the start of the thread.
     pub(crate) complete: bool,
+    /// Whether each step rests on unwind tables, or on a frame pointer that the call before it confirms.
+    pub(crate) confirmed: bool,
 }
 
 /// The unwinder with its modules and rule cache.
-pub(crate) struct StackUnwinder {
-    unwinder: UnwinderX86_64<Bytes, MayAllocateDuringUnwind>,
-    cache: CacheX86_64<MayAllocateDuringUnwind>,
+pub(crate) struct StackUnwinder<A: Arch = Native> {
+    unwinder: A::Unwinder,
+    cache: A::Cache,
     modules: Vec<LoadedModule>,
+    /// Distance from the end of a stack in which a thread may start.
+    root_distance: u64,
 }
 
-impl StackUnwinder {
+impl<A: Arch> StackUnwinder<A> {
     pub(crate) fn new() -> Self {
         Self {
-            unwinder: UnwinderX86_64::new(),
-            cache: CacheX86_64::new(),
+            unwinder: A::unwinder(),
+            cache: A::cache(),
             modules: Vec::new(),
+            root_distance: ROOT_DISTANCE_MAX,
         }
     }
 
     /// Brings the modules up to date; cheap when nothing was loaded or unloaded.
-    pub(crate) fn refresh(&mut self, loaded: Vec<RawModule>) {
+    pub(crate) fn refresh(&mut self, loaded: Vec<RawModule>, memory: &dyn Memory) {
         let unwinder = &mut self.unwinder;
         self.modules.retain(|known| {
             let stays = loaded.contains(&known.raw);
@@ -67,12 +76,21 @@ impl StackUnwinder {
             if self.modules.iter().any(|known| known.raw == raw) {
                 continue;
             }
-            let (module, unwind) = LoadedModule::load(raw);
+            let (module, unwind) = LoadedModule::load(raw, memory);
             if let Some(unwind) = unwind {
                 unwinder.add_module(unwind);
             }
             self.modules.push(module);
         }
+        let storage = |module: &LoadedModule| match module.raw.tls_bytes {
+            0 => 0,
+            bytes => bytes.saturating_add(module.raw.tls_align),
+        };
+        self.root_distance = self
+            .modules
+            .iter()
+            .map(storage)
+            .fold(ROOT_DISTANCE_MAX, u64::saturating_add);
     }
 
     /// The module that holds `address`.
@@ -90,14 +108,9 @@ impl StackUnwinder {
 
     fn unwind_copy(&mut self, copy: &StackCopy, memory: &dyn Memory) -> Unwound {
         let registers = copy.registers;
-        let start = UnwindRegsX86_64::new(
-            registers.pc,
-            registers.sp,
-            registers.bp.unwrap_or(UNKNOWN_BP),
-        );
         let walk = self.walk(
             FrameAddress::InstructionPointer(registers.pc),
-            start,
+            A::state(&registers, self.unwinder.max_known_code_address()),
             copy,
             FRAMES_MAX,
         );
@@ -110,20 +123,19 @@ impl StackUnwinder {
     /// Goes on from where a walk without frame pointer got stuck, if one continuation can be proven.
     fn with_proven_frame_pointer(
         &mut self,
-        walk: Walk,
+        walk: Walk<A>,
         copy: &StackCopy,
         memory: &dyn Memory,
     ) -> Unwound {
+        let stuck_at = walk.address.address_for_lookup();
         let Some(entry) = self
-            .module_of(walk.stuck_at)
-            .and_then(|module| module.function_start(walk.stuck_at))
+            .module_of(stuck_at)
+            .and_then(|module| module.function_start(stuck_at))
         else {
             return walk.unwound();
         };
-        let computed =
-            frame_distance(memory, entry).map(|distance| walk.sp.saturating_add(distance));
-        let rest = computed
-            .and_then(|frame| self.continuation(&walk, frame, copy))
+        let rest = self
+            .computed_continuation(&walk, entry, copy, memory)
             .or_else(|| self.only_continuation(&walk, entry, copy, memory));
         match rest {
             Some(rest) => {
@@ -133,18 +145,56 @@ impl StackUnwinder {
                 Unwound {
                     addresses,
                     complete: true,
+                    confirmed: walk.confirmed && rest.confirmed,
                 }
             }
             None => walk.unwound(),
         }
     }
 
+    /// The rest of the stack by the frame pointer that the function's first instructions give, unless the call that must
+    /// have entered the function says that it did not.
+    fn computed_continuation(
+        &mut self,
+        walk: &Walk<A>,
+        entry: u64,
+        copy: &StackCopy,
+        memory: &dyn Memory,
+    ) -> Option<Walk<A>> {
+        let mut code = [0; PROLOGUE_BYTES];
+        memory.read(entry, &mut code).then_some(())?;
+        let distance = A::frame_distance(&code)?;
+        let frame = A::stack_pointer(&walk.state).saturating_add(distance);
+        let proof = self.proof(entry, frame, copy, memory)?;
+        let rest = self.continuation(walk, frame, copy)?;
+        match proof {
+            CallProof::Entered => Some(rest),
+            CallProof::Unknown => Some(Walk {
+                confirmed: rest.confirmed && self.begins_thread(entry, &rest.addresses),
+                ..rest
+            }),
+            CallProof::Contradicted => None,
+        }
+    }
+
+    /// Whether the function at `entry` is the first of the program in its thread: nothing but the C library's start of the
+    /// thread, which calls every such function through a register, comes before it. No earlier call can have left such
+    /// frames anywhere else on the stack.
+    fn begins_thread(&self, entry: u64, addresses: &[u64]) -> bool {
+        let callers = addresses.get(1..).unwrap_or_default();
+        let is_other_module = |address: &u64| {
+            let module = self.module_of(*address);
+            module.is_some_and(|module| !module.range.contains(&entry))
+        };
+        (1..=THREAD_START_FRAMES_MAX).contains(&callers.len())
+            && callers.iter().all(is_other_module)
+    }
+
     /// The rest of the stack if `frame` is the frame pointer of the stuck function: it must reach the thread's start.
-    fn continuation(&mut self, walk: &Walk, frame: u64, copy: &StackCopy) -> Option<Walk> {
-        let mut registers = walk.registers;
-        registers.set_bp(frame);
+    fn continuation(&mut self, walk: &Walk<A>, frame: u64, copy: &StackCopy) -> Option<Walk<A>> {
+        let state = A::with_frame_pointer(walk.state, frame);
         let room = FRAMES_MAX.saturating_sub(walk.addresses.len());
-        let rest = self.walk(walk.address, registers, copy, room);
+        let rest = self.walk(walk.address, state, copy, room);
         rest.complete.then_some(rest)
     }
 
@@ -152,20 +202,20 @@ impl StackUnwinder {
     /// calls can look like it, so two candidates are none.
     fn only_continuation(
         &mut self,
-        walk: &Walk,
+        walk: &Walk<A>,
         entry: u64,
         copy: &StackCopy,
         memory: &dyn Memory,
-    ) -> Option<Walk> {
-        let last = walk.sp.saturating_add(SEARCH_BYTES_MAX);
+    ) -> Option<Walk<A>> {
+        let first = A::stack_pointer(&walk.state);
+        let last = first.saturating_add(SEARCH_BYTES_MAX);
         let mut found = None;
-        let mut candidate = walk.sp;
+        let mut candidate = first;
         while candidate < last {
-            let slot = candidate.saturating_add(8);
-            let Some(return_address) = stack_word(copy.registers.sp, &copy.bytes, slot) else {
+            let Some(proof) = self.proof(entry, candidate, copy, memory) else {
                 break;
             };
-            if self.returns_from(entry, return_address, memory)
+            if proof == CallProof::Entered
                 && let Some(rest) = self.continuation(walk, candidate, copy)
                 && found.replace(rest).is_some()
             {
@@ -176,25 +226,51 @@ impl StackUnwinder {
         found
     }
 
-    /// Whether the call before `return_address` entered the function at `entry`.
-    fn returns_from(&self, entry: u64, return_address: u64, memory: &dyn Memory) -> bool {
-        self.module_of(return_address)
-            .is_some_and(|module| module.is_code(return_address))
-            && call_target(memory, return_address) == Some(entry)
+    /// What the call before the return address beside a saved frame pointer at `frame` says about having entered the
+    /// function at `entry`; `None` outside the copy.
+    fn proof(
+        &self,
+        entry: u64,
+        frame: u64,
+        copy: &StackCopy,
+        memory: &dyn Memory,
+    ) -> Option<CallProof> {
+        let slot = frame.saturating_add(8);
+        let return_address = stack_word(copy.registers.sp, &copy.bytes, slot)?;
+        Some(if self.is_code(return_address) {
+            A::call_into(memory, return_address, entry)
+        } else {
+            CallProof::Contradicted
+        })
     }
 
-    /// Whether the walk ended at the start of the thread, and not at a frame pointer that happens to be zero: the
-    /// same step without a frame pointer must end too.
+    fn is_code(&self, address: u64) -> bool {
+        self.module_of(address)
+            .is_some_and(|module| module.is_code(address))
+    }
+
+    /// Whether a walk that ended did so at the start of the thread: near the end of its stack, and not at a frame pointer
+    /// that happens to be zero, so that the same step without a frame pointer must end too. Where the ABI ends the chain
+    /// of frame pointers with zero, that is an end as well.
     fn is_root(
         &mut self,
         address: FrameAddress,
-        mut registers: UnwindRegsX86_64,
+        state: A::State,
+        copy: &StackCopy,
         read: &mut impl FnMut(u64) -> Result<u64, ()>,
     ) -> bool {
-        registers.set_bp(UNKNOWN_BP);
+        let end = copy.registers.sp.saturating_add(copy.bytes.len() as u64);
+        let distance = end.saturating_sub(A::stack_pointer(&state));
+        if copy.truncated || distance > self.root_distance {
+            return false;
+        }
+        if A::ZERO_ENDS_CHAIN {
+            return true;
+        }
+        let mut state = A::with_frame_pointer(state, UNKNOWN_REGISTER);
         matches!(
             self.unwinder
-                .unwind_frame(address, &mut registers, &mut self.cache, read),
+                .unwind_frame(address, &mut state, &mut self.cache, read),
             Ok(None)
         )
     }
@@ -202,63 +278,64 @@ impl StackUnwinder {
     fn walk(
         &mut self,
         from: FrameAddress,
-        mut registers: UnwindRegsX86_64,
+        mut state: A::State,
         copy: &StackCopy,
         room: usize,
-    ) -> Walk {
+    ) -> Walk<A> {
         let base = copy.registers.sp;
         let mut read = |address| stack_word(base, &copy.bytes, address).ok_or(());
         let mut address = from;
         let mut addresses = vec![address.address_for_lookup()];
+        // Outside every module, framehop follows frame pointers for want of tables.
+        let mut confirmed = self.is_code(address.address_for_lookup());
         loop {
-            let before = registers;
-            let next =
-                self.unwinder
-                    .unwind_frame(address, &mut registers, &mut self.cache, &mut read);
-            let stopped = |complete| Walk {
-                stuck_at: address.address_for_lookup(),
-                sp: before.sp(),
-                registers: before,
-                address,
-                complete,
-                addresses: Vec::new(),
-            };
-            let walk = match next {
-                Ok(Some(return_address)) if addresses.len() < room => {
-                    match FrameAddress::from_return_address(return_address) {
-                        Some(next) => {
-                            address = next;
-                            addresses.push(address.address_for_lookup());
-                            continue;
-                        }
-                        None => stopped(true),
-                    }
+            let before = state;
+            let next = self
+                .unwinder
+                .unwind_frame(address, &mut state, &mut self.cache, &mut read);
+            let next = next.map(|next| next.and_then(FrameAddress::from_return_address));
+            let complete = match next {
+                Ok(Some(next)) if addresses.len() < room && is_address(next) => {
+                    address = next;
+                    addresses.push(address.address_for_lookup());
+                    confirmed &= self.is_code(address.address_for_lookup());
+                    continue;
                 }
-                // Too many frames: not the start of the thread.
-                Ok(Some(_)) => stopped(false),
-                Ok(None) => stopped(self.is_root(address, before, &mut read)),
-                Err(_) => stopped(false),
+                Ok(None) => self.is_root(address, before, copy, &mut read),
+                // Too many frames, nothing that can be code, or a step that cannot be made: not the start of the thread.
+                Ok(Some(_)) | Err(_) => false,
             };
-            return Walk { addresses, ..walk };
+            return Walk {
+                addresses,
+                complete,
+                confirmed,
+                state: before,
+                address,
+            };
         }
     }
 }
 
+/// Whether code can lie there; a register that is not known gives no such address.
+fn is_address(address: FrameAddress) -> bool {
+    address.address_for_lookup() >= NO_CODE_BELOW
+}
+
 /// How far one walk came, and the state in which it stopped.
-struct Walk {
+struct Walk<A: Arch> {
     addresses: Vec<u64>,
     complete: bool,
-    stuck_at: u64,
-    sp: u64,
-    registers: UnwindRegsX86_64,
+    confirmed: bool,
+    state: A::State,
     address: FrameAddress,
 }
 
-impl Walk {
+impl<A: Arch> Walk<A> {
     fn unwound(self) -> Unwound {
         Unwound {
             addresses: self.addresses,
             complete: self.complete,
+            confirmed: self.confirmed,
         }
     }
 }
@@ -273,8 +350,8 @@ mod tests {
     /// and costs no panic.
     #[test]
     fn garbage_is_cut() {
-        let mut unwinder = StackUnwinder::new();
-        unwinder.refresh(sys::modules());
+        let mut unwinder: StackUnwinder = StackUnwinder::new();
+        unwinder.refresh(sys::modules(), &OwnMemory);
         let text: Vec<u64> = unwinder
             .modules
             .iter()
@@ -317,35 +394,5 @@ mod tests {
             let unwound = unwinder.unwind(&copy, &OwnMemory);
             assert!(unwound.addresses.len() <= FRAMES_MAX);
         }
-    }
-
-    /// The stack of this very thread, copied from outside without its frame pointer, comes out whole.
-    #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test waits for its thread, and its thread for the test"
-    )]
-    fn own_stack_without_frame_pointer() {
-        let (identify, identity) = std::sync::mpsc::channel();
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let waiting = std::thread::spawn(move || {
-            identify
-                .send((sys::current_tid(), sys::thread_stack().unwrap()))
-                .unwrap();
-            released.recv().unwrap_err();
-        });
-        let (tid, stack) = identity.recv().unwrap();
-        let mut capturer = crate::capture::Capturer::new(None);
-        let files = crate::procfs::ThreadFiles::open(tid);
-        // The thread needs a moment to fall asleep in `recv`.
-        let captured = std::iter::repeat_with(|| {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-            capturer.capture(tid, &stack, &files)
-        })
-        .take(1000)
-        .find(|captured| captured.complete);
-        drop(release);
-        waiting.join().unwrap();
-        assert!(captured.is_some_and(|captured| captured.addresses.len() > 5));
     }
 }

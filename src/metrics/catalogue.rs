@@ -116,8 +116,16 @@ pub static REPORTS_DROPPED: Metric = Metric::counter(
 pub static CAPTURES: Metric = Metric::counter(
     "pollscope_captures_total",
     &["outcome"],
-    "Stack captures by outcome: `syscall` and `signal` gave whole stacks, `cut` a part, `none` nothing, `saved` were not tried for the budget.",
-    "`cut` and `none`: stacks could not be proven, or threads did not answer; events then carry no line.",
+    "Stack captures by outcome: `syscall` and `signal` gave whole stacks, `cut` a part, `none` nothing, `saved` were not tried for the budget, `deferred` were put off to the next look.",
+    "`cut` and `none`: stacks could not be proven, or threads did not answer; events then carry no line. `deferred`: many stall at once, or threads do not answer.",
+);
+
+/// Interrupted calls.
+pub static INTERRUPTED_CALLS: Metric = Metric::counter(
+    "pollscope_interrupted_calls_total",
+    &[],
+    "System calls of the service that a signal for a stack may have broken off.",
+    "Blocked threads could not be read from outside. Calls that the kernel restarts go on unnoticed; with `POLLSCOPE_SIGNAL=always` others may fail with EINTR.",
 );
 
 /// Watchdog late.
@@ -278,6 +286,7 @@ pub static TOOLKIT: Table = &[
     &REPORTS_SUPPRESSED,
     &REPORTS_DROPPED,
     &CAPTURES,
+    &INTERRUPTED_CALLS,
     &WATCHDOG_LATE,
     &WATCHDOG_CPU,
     &WATCHDOG_LOOKS,

@@ -20,9 +20,15 @@ pub(crate) fn sample_watchdog(stats: &Stats, samples: &mut Samples) {
         ("cut", &stats.captured_cut),
         ("none", &stats.captured_none),
         ("saved", &stats.captures_saved),
+        ("deferred", &stats.captures_deferred),
     ] {
         samples.set(&table::CAPTURES, &[outcome], count(counter));
     }
+    samples.set(
+        &table::INTERRUPTED_CALLS,
+        &[],
+        count(&stats.interrupted_calls),
+    );
     for (cause, counter) in [
         ("crowded", &stats.crowded),
         ("throttled", &stats.throttled),

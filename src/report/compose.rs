@@ -69,9 +69,10 @@ pub(crate) fn compose(
     let complete =
         captured.is_some_and(|captured| captured.complete) && stack.len() < FRAMES_LEN_MAX;
     let fits = captured.is_some_and(|captured| fits(captured, observed));
+    let is_confirmed = captured.is_some_and(|captured| captured.confirmed);
     let is_local_set = is_local_set(&stack);
     let agrees = agree(&stack, earlier, &config.in_app);
-    let is_certain = complete && !is_local_set && fits && agrees;
+    let is_certain = complete && is_confirmed && !is_local_set && fits && agrees;
     let mut evidence = vec![observed.parts.sentence(observed.span.length)];
     evidence.extend(judgement.evidence.iter().cloned());
     evidence.extend(

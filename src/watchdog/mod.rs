@@ -5,6 +5,7 @@
 //! observations to the reporter. It never symbolises, formats or logs: a subscriber that blocks must not blind it.
 
 mod capture_budgets;
+mod captures;
 mod locks;
 mod observe;
 mod pace;

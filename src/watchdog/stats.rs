@@ -20,6 +20,10 @@ pub(crate) struct Stats {
     pub(crate) captured_none: AtomicU64,
     /// Captures not tried, for the budget.
     pub(crate) captures_saved: AtomicU64,
+    /// Captures put off to the next look.
+    pub(crate) captures_deferred: AtomicU64,
+    /// System calls that signals for stacks may have broken off.
+    pub(crate) interrupted_calls: AtomicU64,
     /// Times the watchdog was late because the machine was crowded.
     pub(crate) crowded: AtomicU64,
     /// Times it was late because the CPU quota was used up.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::capture_budgets::CaptureBudgets;
+use super::captures::Captures;
 use super::locks::Locks;
 use super::observe::{Observed, Subject};
 use super::pace;
@@ -15,8 +15,8 @@ use super::source::{Key, Source};
 use super::stats::Stats;
 use super::victims::VictimLedger;
 use super::worker::{OpenReport, Worker};
-use crate::capture::{Captured, Capturer, sys};
-use crate::config::{Config, SignalPolicy};
+use crate::capture::Captured;
+use crate::config::Config;
 use crate::debug;
 use crate::finding::{Sampler, Told};
 use crate::procfs::{Environment, ready_threads};
@@ -25,9 +25,7 @@ use crate::runtime::attach;
 use crate::runtime::coarse_clock;
 use crate::runtime::slots::{self, NO_WORKER, SlotView};
 use crate::runtime::{Runtimes, Tier};
-use crate::stall::{
-    Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Step, Verdict, Wait, judge,
-};
+use crate::stall::{Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Step, Wait, judge};
 
 mod findings;
 mod lock_waits;
@@ -49,9 +47,8 @@ pub(crate) struct Watch {
     runtimes: Runtimes,
     stats: Arc<Stats>,
     outbox: SyncSender<Message>,
-    capturer: Capturer,
+    captures: Captures,
     environment: Environment,
-    budgets: CaptureBudgets,
     workers: HashMap<Key, Worker>,
     next_id: u64,
     last_move: Duration,
@@ -60,8 +57,6 @@ pub(crate) struct Watch {
     /// CPUs that the process may use.
     cpus: u32,
     locks: Locks,
-    /// Time of this round in which threads were waited for, to answer for their stacks.
-    waited: Duration,
     victims: VictimLedger,
     /// Whether a close was lost since the reporter was last told what is open.
     owes_list: bool,
@@ -78,19 +73,15 @@ impl Watch {
         outbox: SyncSender<Message>,
         sampler: Sampler,
     ) -> Self {
-        let signal = match config.signal {
-            SignalPolicy::Auto => sys::CaptureSignal::install(),
-            SignalPolicy::Never => None,
-        };
+        let captures = Captures::new(config.signal, Arc::clone(&stats));
         let victims = VictimLedger::new(pace::pause(config.record));
         Self {
             config,
             runtimes,
             stats,
             outbox,
-            capturer: Capturer::new(signal),
+            captures,
             environment: Environment::open(),
-            budgets: CaptureBudgets::new(),
             workers: HashMap::new(),
             next_id: 1,
             last_move: Duration::ZERO,
@@ -99,7 +90,6 @@ impl Watch {
             cpus: std::thread::available_parallelism()
                 .map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
             locks: Locks::new(),
-            waited: Duration::ZERO,
             victims,
             owes_list: false,
             sampler,
@@ -116,6 +106,7 @@ impl Watch {
     /// Looks at every worker.
     pub(crate) fn look(&mut self, now: Duration) {
         self.stats.looks.fetch_add(1, Ordering::Relaxed);
+        self.captures.begin_look(now);
         coarse_clock::publish(now);
         self.tell_late_closes();
         self.victims.look(now, &self.runtimes);
@@ -285,7 +276,9 @@ impl Watch {
         match worker.episode.step(now, look, threshold) {
             Step::Quiet => {
                 worker.note_state();
-                if !look.busy {
+                if look.busy {
+                    self.take_sample(now, key, source, look, view);
+                } else {
                     self.victims.forget(key);
                 }
             }
@@ -299,12 +292,8 @@ impl Watch {
                 source.flag(look);
                 worker.suspect(&self.environment);
                 // Turns of an attached worker's loop are told late, so a busy one would be asked for its stack all the time.
-                if (source.sees_polls() || worker.is_asleep()) && self.budgets.take_sample(now) {
-                    let began = slots::monotonic();
-                    let sample = worker.capture(&mut self.capturer);
-                    self.waited += pace::meant(slots::monotonic().saturating_sub(began));
-                    worker.sample = Some(sample).filter(|_| source.is_still(look, view));
-                }
+                worker.wants_sample = source.sees_polls() || worker.is_asleep();
+                self.take_sample(now, key, source, look, view);
                 self.look_for_holders(now, key);
             }
             Step::Due(span) => {
@@ -319,6 +308,25 @@ impl Watch {
                 self.last_move = now;
                 self.close(key, span, look.busy);
             }
+        }
+    }
+
+    /// The first stack of a poll that is suspected, unless there was one or none is wanted.
+    fn take_sample(
+        &mut self,
+        now: Duration,
+        key: Key,
+        source: &Source,
+        look: Look,
+        view: &SlotView,
+    ) {
+        let worker = self.workers.get_mut(&key);
+        let Some(worker) = worker.filter(|worker| worker.wants_sample) else {
+            return;
+        };
+        let sample = self.captures.first(now, worker);
+        if sample.is_some() {
+            worker.sample = sample.filter(|_| source.is_still(look, view));
         }
     }
 
@@ -343,16 +351,10 @@ impl Watch {
         if !source.sees_polls() && !decides_without_polls(&mut judgement, &evidence.cpu) {
             return;
         }
-        let began = slots::monotonic();
-        let captured = capture(
-            worker,
-            &mut self.capturer,
-            &mut self.budgets,
-            &self.stats,
-            now,
-            judgement.verdict,
-        );
-        self.waited += pace::meant(slots::monotonic().saturating_sub(began));
+        let Some(captured) = self.captures.of_stall(now, worker, judgement.verdict) else {
+            // Due again at the next look.
+            return;
+        };
         // A stack that was taken while the next poll already ran would blame the innocent.
         let captured = if source.is_still(look, view) {
             captured
@@ -468,26 +470,6 @@ fn decides_without_polls(judgement: &mut Judgement, cpu: &Option<Duration>) -> b
     }
     judgement.evidence.push("attached runtime: its loop has not turned and its task has not changed, single polls cannot be seen".to_owned());
     cpu.is_some_and(|cpu| cpu >= ATTACHED_CPU_MIN)
-}
-
-fn capture(
-    worker: &Worker,
-    capturer: &mut Capturer,
-    budgets: &mut CaptureBudgets,
-    stats: &Stats,
-    now: Duration,
-    verdict: Verdict,
-) -> Captured {
-    if verdict.is_machine() {
-        return Captured::none("not taken: a starved thread stands wherever the kernel stopped it");
-    }
-    if !budgets.take(now) {
-        stats.captures_saved.fetch_add(1, Ordering::Relaxed);
-        return Captured::none("not taken: more stalls than the capture budget allows");
-    }
-    let captured = worker.capture(capturer);
-    stats.count(&captured);
-    captured
 }
 
 fn subject(runtimes: &Runtimes, source: &Source, view: &SlotView) -> Subject {

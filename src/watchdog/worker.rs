@@ -26,6 +26,10 @@ pub(crate) struct Worker {
     pub(crate) open: Option<OpenReport>,
     /// The last stack of this poll.
     pub(crate) sample: Option<Captured>,
+    /// Whether this poll's first stack is still to be taken.
+    pub(crate) wants_sample: bool,
+    /// Looks to which the stack of this report was put off.
+    pub(crate) deferrals: u32,
     files: ThreadFiles,
     tid: i32,
     stack: Range<u64>,
@@ -67,6 +71,8 @@ impl Worker {
             episode: Episode::new(now),
             open: None,
             sample: None,
+            wants_sample: false,
+            deferrals: 0,
             files: ThreadFiles::open(view.tid),
             tid: view.tid,
             stack: view.stack.0..view.stack.1,
@@ -89,6 +95,8 @@ impl Worker {
         self.suspected = false;
         self.tally = Tally::default();
         self.sample = None;
+        self.wants_sample = false;
+        self.deferrals = 0;
         self.late = Duration::ZERO;
         self.late_by_quota = Duration::ZERO;
         self.lock_looks.clear();

@@ -69,7 +69,7 @@ async fn bad_variables() {
     let serve = ["serve", "chat", "--irc", "127.0.0.1:0"];
     for (name, value, expected) in [
         ("POLLSCOPE_RECORD_MS", "soon", "whole milliseconds"),
-        ("POLLSCOPE_SIGNAL", "maybe", "auto or never"),
+        ("POLLSCOPE_SIGNAL", "maybe", "auto, never or always"),
         ("POLLSCOPE_ADMIN", "localhost", "ip:port"),
         ("RUST_LOG", "chat=loud", "levels such as info"),
     ] {

@@ -42,17 +42,17 @@ mod imp;
 
 pub(crate) use atomic_static::AtomicStatic;
 pub(crate) use copy_request::{Registers, StackCopy};
+pub(crate) use imp::{
+    CaptureSignal, GENERIC_SYSCALLS, current_tid, modules, own_waits, peer_of, process_cpu_time,
+    read_memory, static_memory, suspended_time, thread_cpu_time, thread_pointer, thread_stack,
+};
 #[cfg(all(
     test,
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64"),
     not(pollscope_no_capture)
 ))]
-pub(crate) use imp::load_and_unload;
-pub(crate) use imp::{
-    CaptureSignal, GENERIC_SYSCALLS, current_tid, modules, own_waits, peer_of, process_cpu_time,
-    read_memory, static_memory, suspended_time, thread_cpu_time, thread_pointer, thread_stack,
-};
+pub(crate) use imp::{in_foreign_callback, load_and_unload, lock_file};
 
 /// How often the calling thread had to wait since it began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,6 +61,28 @@ pub(crate) struct ThreadWaits {
     pub(crate) voluntary_switches: u64,
     /// Page faults that needed storage; each costs at least one voluntary switch.
     pub(crate) major_faults: u64,
+}
+
+/// What came of asking a thread for its stack.
+#[cfg_attr(
+    all(
+        not(test),
+        not(all(
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64"),
+            not(pollscope_no_capture)
+        ))
+    ),
+    expect(dead_code, reason = "only a platform with signals has answers")
+)]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// No signal was sent: the thread is gone, or an abandoned copy still runs.
+    NotAsked,
+    /// The signal was sent and not answered in time.
+    None,
+    /// Registers and stack.
+    Copy(StackCopy),
 }
 
 /// One loaded module, as the loader tells it.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::copy_request::StackCopy;
-use super::{RawModule, ThreadWaits};
+use super::{Answer, RawModule, ThreadWaits};
 
 /// No signal can be had.
 #[derive(Debug)]
@@ -19,8 +18,8 @@ impl CaptureSignal {
         _tid: i32,
         _stack: &std::ops::Range<u64>,
         _patience: Duration,
-    ) -> Option<StackCopy> {
-        None
+    ) -> Answer {
+        Answer::NotAsked
     }
 }
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{Key, Watch, pace};
-use crate::procfs::{ThreadFiles, ThreadLook, mapping_of};
+use super::{Key, Watch};
+use crate::procfs::{ThreadLook, mapping_of};
 use crate::runtime::slots::{self, NO_WORKER, Slot};
 use crate::runtime::{attach, stacks};
 use crate::stall::{Span, Verdict, Wait};
@@ -39,15 +39,10 @@ impl Watch {
         }
         let roster = self.roster();
         let worker = self.workers.get_mut(&key)?;
-        let (capturer, budget, waited) = (&mut self.capturer, &mut self.budgets, &mut self.waited);
+        let captures = &mut self.captures;
         let capture = |thread: &ThreadLook, member: Option<&Member>| {
             let stack = stack_of(thread, member)?;
-            budget.take(now).then_some(())?;
-            let began = slots::monotonic();
-            let files = ThreadFiles::open(thread.tid);
-            let captured = capturer.capture(thread.tid, &stack, &files);
-            *waited += pace::meant(slots::monotonic().saturating_sub(began));
-            Some(captured)
+            captures.of_other(now, thread.tid, &stack)
         };
         let findings = self.locks.find(
             now,

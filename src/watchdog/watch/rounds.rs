@@ -27,7 +27,7 @@ impl Watch {
 
     /// The time since the last call in which threads were waited for.
     pub(crate) fn take_waited(&mut self) -> Duration {
-        std::mem::take(&mut self.waited)
+        self.captures.take_waited()
     }
 
     /// The watchdog itself was late by that much: the machine is crowded, or the CPU quota is used up.

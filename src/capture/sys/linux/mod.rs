@@ -5,6 +5,8 @@
 //! CPU is one file an architecture.
 
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod library;
 mod memory;
 mod modules;
@@ -20,6 +22,8 @@ mod cpu;
 mod cpu;
 
 pub(crate) use cpu::{GENERIC_SYSCALLS, thread_pointer};
+#[cfg(test)]
+pub(crate) use foreign::{in_foreign_callback, lock_file};
 #[cfg(test)]
 pub(crate) use library::load_and_unload;
 pub(crate) use memory::{read_memory, static_memory};

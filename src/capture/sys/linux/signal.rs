@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::cpu::interrupted_registers;
 use super::thread::current_tid;
-use crate::capture::sys::copy_request::{CopyRequest, StackCopy};
+use crate::capture::sys::Answer;
+use crate::capture::sys::copy_request::CopyRequest;
 
 static REQUEST: CopyRequest = CopyRequest::new();
 
@@ -37,38 +38,34 @@ impl CaptureSignal {
 
     /// Asks thread `tid` for a copy of its registers and of its `stack`.
     ///
-    /// Waits up to `patience`. `None` when the thread did not answer: gone, signal blocked, or kept off the CPU.
+    /// Waits up to `patience`; a thread that blocks the signal or is kept off the CPU does not answer in time.
     #[expect(
         clippy::disallowed_methods,
         reason = "runs on the watchdog's own thread"
     )]
-    pub(crate) fn copy_stack(
-        &self,
-        tid: i32,
-        stack: &Range<u64>,
-        patience: Duration,
-    ) -> Option<StackCopy> {
+    pub(crate) fn copy_stack(&self, tid: i32, stack: &Range<u64>, patience: Duration) -> Answer {
         // One asks at a time. A process has one watchdog, so nobody ever waits here, but the buffer's safety rests on it.
         static TURN: Mutex<()> = Mutex::new(());
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         if !REQUEST.begin(tid, stack) {
-            return None;
+            return Answer::NotAsked;
         }
         if !send_signal(tid, self.number) {
             REQUEST.cancel();
-            return None;
+            return Answer::NotAsked;
         }
         let deadline = Instant::now() + patience;
         loop {
             if let Some(copy) = REQUEST.take() {
-                return Some(copy);
+                return Answer::Copy(copy);
             }
             if Instant::now() >= deadline {
-                return if REQUEST.cancel() {
+                let late = if REQUEST.cancel() {
                     None
                 } else {
                     REQUEST.take()
                 };
+                return late.map_or(Answer::None, Answer::Copy);
             }
             std::thread::sleep(COPY_POLL);
         }
@@ -160,9 +157,9 @@ mod tests {
             }
         });
         let (tid, stack) = identity.recv_timeout(Duration::from_secs(10)).unwrap();
-        let copy = signal
-            .copy_stack(tid, &stack, Duration::from_secs(10))
-            .unwrap();
+        let Answer::Copy(copy) = signal.copy_stack(tid, &stack, Duration::from_secs(10)) else {
+            panic!("no answer");
+        };
         let cpu = thread_cpu_time(tid);
         stop.store(true, Ordering::Relaxed);
         drop(thread);
@@ -170,7 +167,7 @@ mod tests {
         assert!(cpu.is_some());
         assert_eq!(
             signal.copy_stack(i32::MAX, &stack, Duration::from_secs(1)),
-            None,
+            Answer::NotAsked,
             "no such thread"
         );
     }

@@ -12,7 +12,8 @@ pub(crate) fn current_tid() -> i32 {
     unsafe { libc::gettid() }
 }
 
-/// The calling thread's stack. Allocates; reads `/proc/self/maps` on the main thread.
+/// The calling thread's stack: up to its thread-local storage and descriptor, on the main thread up to the program's
+/// arguments. Allocates; reads `/proc/self/maps` on the main thread.
 pub(crate) fn thread_stack() -> Option<Range<u64>> {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: pthread_self has no preconditions.
@@ -28,7 +29,20 @@ pub(crate) fn thread_stack() -> Option<Range<u64>> {
         unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut low, &raw mut size) };
     // SAFETY: initialised above and not used afterwards.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
-    (status == 0).then(|| low.addr() as u64..(low.addr() + size) as u64)
+    let range = low.addr() as u64..(low.addr() + size) as u64;
+    (status == 0).then(|| match arguments() {
+        Some(arguments) if range.contains(&arguments) => range.start..arguments,
+        _ => range,
+    })
+}
+
+/// Where the kernel put random bytes for the program, if this is the main thread: just above the vectors of arguments,
+/// environment and auxiliary values, from which the thread's start is not far, and below their texts.
+fn arguments() -> Option<u64> {
+    (std::process::id().cast_signed() == current_tid()).then_some(())?;
+    // SAFETY: getauxval has no preconditions; it gives 0 for a value that is not there.
+    let random = unsafe { libc::getauxval(libc::AT_RANDOM) };
+    (random != 0).then_some(random)
 }
 
 /// CPU time that thread `tid` of this process has used. A quarter of a microsecond.

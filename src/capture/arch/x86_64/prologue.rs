@@ -1,23 +1,12 @@
-//! How large a function's frame is: decodes its first instructions; PURE.
+//! How large a function's frame is on x86-64: decodes its first instructions; PURE.
 //!
 //! A function that keeps a frame pointer begins with `push rbp; mov rbp, rsp`, saves registers and makes room. From
 //! then on the distance from the stack pointer to the frame pointer is fixed, so the frame pointer of a thread that was
 //! read from outside follows from its stack pointer. Known forms are those that compilers write on x86-64 (Intel SDM
 //! vol. 2, PUSH, MOV, SUB); anything else gives no answer rather than a guess.
 
-use super::memory::Memory;
-
-/// Bytes of code looked at: entry marker, frame set-up, six pushes, and room made in a few steps.
-const CODE_BYTES: usize = 64;
-
-/// Distance from the stack pointer in the body of the function at `entry` up to its frame pointer.
-pub(crate) fn frame_distance(memory: &dyn Memory, entry: u64) -> Option<u64> {
-    let mut code = [0; CODE_BYTES];
-    memory.read(entry, &mut code).then_some(())?;
-    distance(&code)
-}
-
-fn distance(code: &[u8]) -> Option<u64> {
+/// Distance from the stack pointer in the body of the function with this code up to its frame pointer.
+pub(super) fn distance(code: &[u8]) -> Option<u64> {
     let code = code.strip_prefix(&[0xf3, 0x0f, 0x1e, 0xfa]).unwrap_or(code);
     let code = code.strip_prefix(&[0x55])?;
     let mut code = code
@@ -36,8 +25,8 @@ fn distance(code: &[u8]) -> Option<u64> {
                 distance += 8;
                 rest
             }
-            // sub rsp, imm8
-            [0x48, 0x83, 0xec, size, rest @ ..] => {
+            // sub rsp, imm8, which is signed
+            [0x48, 0x83, 0xec, size @ ..0x80, rest @ ..] => {
                 distance += u64::from(*size);
                 rest
             }
@@ -48,8 +37,8 @@ fn distance(code: &[u8]) -> Option<u64> {
             }
             // mov qword ptr [rsp], 0: a stack probe between two steps
             [0x48, 0xc7, 0x04, 0x24, 0, 0, 0, 0, rest @ ..] => rest,
-            // and rsp, imm: an aligned frame has no fixed distance
-            [0x48, 0x83, 0xe4, ..] => return None,
+            // and rsp, imm: an aligned frame has no fixed distance; sub rsp, -imm: no frame is made like that
+            [0x48, 0x83, 0xe4, ..] | [0x48, 0x83, 0xec, ..] => return None,
             _ => return Some(distance),
         };
     }
@@ -79,6 +68,7 @@ mod tests {
                 Some(8),
             ),
             (frame(&[0x48, 0x83, 0xe4, 0xe0]), None),
+            (frame(&[0x48, 0x83, 0xec, 0x80]), None),
             (vec![0x53, 0x48, 0x83, 0xec, 0x28], None),
             (vec![], None),
         ] {

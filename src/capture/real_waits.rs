@@ -1,0 +1,163 @@
+//! Threads in the waits that stall services, captured from outside: each stack must come out whole and confirmed.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the waits under test, on threads that nobody else needs"
+)]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier, Condvar, Mutex, RwLock};
+use std::time::Duration;
+
+use super::{Captured, Capturer, sys};
+use crate::procfs::ThreadFiles;
+use crate::stall::StackVia;
+
+/// Longer than any capture here, shorter than a test may hang; nobody waits for it but a thread that is left behind.
+const LONG: Duration = Duration::from_secs(30);
+
+/// Captures `wait` while it lasts; looks until the stack is whole or a second has passed, as a thread needs a moment to
+/// fall asleep.
+fn captured(wait: impl FnOnce() + Send + 'static) -> Captured {
+    let (identify, identity) = channel();
+    std::thread::spawn(move || {
+        identify
+            .send((sys::current_tid(), sys::thread_stack().unwrap()))
+            .unwrap();
+        wait();
+    });
+    let (tid, stack) = identity.recv().unwrap();
+    let mut capturer = Capturer::new(None);
+    let files = ThreadFiles::open(tid);
+    let mut last = Captured::none("never looked");
+    for _ in 0..200 {
+        std::thread::sleep(Duration::from_millis(5));
+        last = capturer.capture(tid, &stack, &files);
+        if last.complete {
+            return last;
+        }
+    }
+    last
+}
+
+fn silent_peer() -> (TcpListener, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener, stream)
+}
+
+fn receives(channel: &Receiver<()>) {
+    // The sender is kept by the test, so this waits until it ends.
+    let _ = channel.recv();
+}
+
+/// What a thread does that waits.
+type Wait = Box<dyn FnOnce() + Send>;
+
+/// The waits by name. Senders are kept in `ends`, which release their threads when the test is over.
+fn waits(ends: &mut Vec<Box<dyn std::any::Any>>) -> Vec<(&'static str, Wait)> {
+    let (sender, receiver): (Sender<()>, _) = channel();
+    let (pipe_end, mut pipe) = std::io::pipe().map(|(read, write)| (write, read)).unwrap();
+    let (full_end, mut full) = std::io::pipe().unwrap();
+    let (listener, mut stream) = silent_peer();
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let held = Arc::new((Mutex::new(()), RwLock::new(()), Condvar::new()));
+    let (locked, read_locked, condition) =
+        (Arc::clone(&held), Arc::clone(&held), Arc::clone(&held));
+    let (hold, is_held) = channel::<()>();
+    std::thread::spawn(move || {
+        let _guards = (held.0.lock(), held.1.write());
+        hold.send(()).unwrap();
+        std::thread::sleep(LONG);
+    });
+    is_held.recv().unwrap();
+    ends.push(Box::new((sender, pipe_end, full_end, listener)));
+    vec![
+        ("sleep", Box::new(|| std::thread::sleep(LONG))),
+        ("channel", Box::new(move || receives(&receiver))),
+        ("mutex", Box::new(move || drop(locked.0.lock()))),
+        ("rwlock", Box::new(move || drop(read_locked.1.read()))),
+        (
+            "condvar",
+            Box::new(move || {
+                let own = Mutex::new(());
+                let _ = condition.2.wait_timeout(own.lock().unwrap(), LONG);
+            }),
+        ),
+        (
+            "barrier",
+            Box::new(|| {
+                Barrier::new(2).wait();
+            }),
+        ),
+        (
+            "join",
+            Box::new(|| {
+                std::thread::spawn(|| std::thread::sleep(LONG))
+                    .join()
+                    .unwrap()
+            }),
+        ),
+        ("park", Box::new(|| std::thread::park_timeout(LONG))),
+        ("pipe read", Box::new(move || drop(pipe.read(&mut [0; 8])))),
+        (
+            "pipe write",
+            Box::new(move || drop(full.write_all(&[0; 1 << 20]))),
+        ),
+        ("socket", Box::new(move || drop(stream.read(&mut [0; 8])))),
+        (
+            "datagram",
+            Box::new(move || drop(datagrams.recv_from(&mut [0; 8]))),
+        ),
+        (
+            "accept",
+            Box::new(|| drop(TcpListener::bind("127.0.0.1:0").unwrap().accept())),
+        ),
+        ("child", Box::new(waits_for_a_child)),
+        ("file lock", Box::new(waits_for_a_file_lock)),
+        (
+            "a callback of the C library",
+            Box::new(|| sys::in_foreign_callback(|| std::thread::sleep(LONG))),
+        ),
+    ]
+}
+
+fn waits_for_a_child() {
+    let mut child = std::process::Command::new("sleep")
+        .arg("10")
+        .spawn()
+        .unwrap();
+    child.wait().unwrap();
+}
+
+fn waits_for_a_file_lock() {
+    let path = std::env::temp_dir().join(format!("pollscope-capture-{}", std::process::id()));
+    let open = || std::fs::File::create(&path).unwrap();
+    let (held, wanted) = (open(), open());
+    std::fs::remove_file(&path).unwrap();
+    assert!(sys::lock_file(held.as_fd()));
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(10));
+        drop(held);
+    });
+    assert!(sys::lock_file(wanted.as_fd()));
+    release.join().unwrap();
+}
+
+/// No signal is at hand, so each stack is had from outside: it reaches the thread's start, and each step is proven.
+#[test]
+fn common_waits_are_proven_from_outside() {
+    let mut ends = Vec::new();
+    let mut failed = Vec::new();
+    for (name, wait) in waits(&mut ends) {
+        let captured = captured(wait);
+        let is_proven = captured.complete && captured.confirmed;
+        if !is_proven || captured.via != StackVia::Syscall {
+            failed.push((name, captured));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
