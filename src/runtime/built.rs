@@ -88,6 +88,7 @@ impl Runtime {
 /// A watched Tokio runtime whose tasks need not be `Send`; it stays on its thread.
 #[derive(Debug)]
 pub struct LocalRuntime {
+    farewell: Farewell,
     runtime: tokio::runtime::LocalRuntime,
     registration: Registration,
 }
@@ -95,6 +96,7 @@ pub struct LocalRuntime {
 impl LocalRuntime {
     pub(super) fn new(runtime: tokio::runtime::LocalRuntime, registration: Registration) -> Self {
         Self {
+            farewell: registration.farewell(),
             runtime,
             registration,
         }
@@ -135,6 +137,7 @@ impl LocalRuntime {
     /// Ends the runtime, waiting at most `patience` for blocking tasks.
     pub fn shutdown_timeout(self, patience: Duration) {
         let _until_ended = self.registration;
+        drop(self.farewell);
         self.runtime.shutdown_timeout(patience);
     }
 

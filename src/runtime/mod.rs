@@ -14,6 +14,10 @@ mod farewell;
 pub(crate) mod records;
 mod registry;
 mod root;
+#[cfg_attr(
+    not(any(tokio_unstable, test)),
+    expect(dead_code, reason = "nobody tells of spawns without task hooks")
+)]
 mod sites;
 pub(crate) mod slots;
 mod spawn;

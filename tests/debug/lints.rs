@@ -172,6 +172,31 @@ fn a_runtime_with_tasks() {
     assert!(found.evidence[1].contains(&format!("3 of them were spawned at {}", file!())));
 }
 
+/// The same on a local runtime, whose tasks may hold a guard across an await: both are told, with the task.
+#[test]
+fn a_local_runtime_with_a_lock() {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all();
+    let runtime = scope().runtime(builder).name("local");
+    let runtime = runtime.build_local().unwrap();
+    let line = line!() + 2;
+    drop(runtime.spawn_local(async {
+        let lock = Mutex::new(0);
+        let guard = lock.lock().unwrap();
+        std::future::pending::<()>().await;
+        drop(guard);
+    }));
+    runtime.block_on(tokio::task::yield_now());
+    drop(runtime);
+    let left = finding("local", FindingKind::RuntimeDroppedWithTasks);
+    let site = left.subject.site.as_deref().unwrap();
+    assert!(site.starts_with(&place(line - 1)), "{left:#?}");
+    let held = finding("local", FindingKind::LockAcrossAwait);
+    let site = held.subject.site.as_deref().unwrap();
+    assert!(site.starts_with(&place(line + 1)), "{held:#?}");
+    assert!(held.subject.task.is_some(), "{held:#?}");
+}
+
 /// A runtime whose tasks have ended is dropped without a word.
 #[test]
 fn a_runtime_without_tasks() {
