@@ -143,6 +143,8 @@ pub(crate) enum Flavor {
     Root,
     /// A task of a `LocalSet`.
     LocalSet,
+    /// A local task of a `LocalRuntime`.
+    LocalRuntime,
     /// One current_thread runtime on each of two threads.
     PerCore,
     /// The second of three multi_thread runtimes.

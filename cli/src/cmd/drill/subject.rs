@@ -101,6 +101,13 @@ impl Stage<'_> {
                 self.begin();
                 runtime.block_on(LocalSet::new().run_until(self.deeds()));
             }
+            Flavor::LocalRuntime => {
+                let runtime = self
+                    .bench
+                    .make_local(Builder::new_current_thread(), RUNTIME)?;
+                self.begin();
+                runtime.block_on(self.deeds());
+            }
             Flavor::PerCore => self.beside(
                 &[Builder::new_current_thread],
                 Builder::new_current_thread(),
@@ -208,8 +215,8 @@ impl Stage<'_> {
                 };
                 match self.flavor {
                     Flavor::Root => perform(act, &call),
-                    Flavor::LocalSet => {
-                        tasks.push(tokio::task::spawn_local(async move { perform(act, &call) }))
+                    Flavor::LocalSet | Flavor::LocalRuntime => {
+                        tasks.push(self.bench.spawn_local(async move { perform(act, &call) }))
                     }
                     Flavor::Select => tasks.push(self.bench.spawn(in_select(act, call))),
                     _ => tasks.push(self.bench.spawn(async move { perform(act, &call) })),
