@@ -1,8 +1,11 @@
 //! What every thread of this process is doing at this moment.
 
+use std::time::Duration;
+
 use super::lock_owner;
 use super::parse::{self, BlockedCall, SyscallState, ThreadStat};
 use super::syscall_names::syscall_name;
+use crate::capture::sys;
 
 /// Threads looked at; at 15 µs each a census stays under two milliseconds.
 const THREADS_MAX: usize = 128;
@@ -21,6 +24,10 @@ pub(crate) struct ThreadLook {
     pub(crate) state: char,
     /// The system call it stands in.
     pub(crate) call: Option<BlockedCall>,
+    /// When it was looked at.
+    pub(crate) at: Duration,
+    /// CPU time that it had had by then, to the nanosecond.
+    pub(crate) cpu: Option<Duration>,
 }
 
 impl ThreadLook {
@@ -48,14 +55,14 @@ impl ThreadLook {
 }
 
 /// Looks at the process's threads, `first` ones first: those of runtimes are met even among thousands of others.
-pub(crate) fn census(first: &[i32]) -> Vec<ThreadLook> {
+pub(crate) fn census(first: &[i32], clock: fn() -> Duration) -> Vec<ThreadLook> {
     let others = tids().filter(|tid| !first.contains(tid));
     first
         .iter()
         .copied()
         .chain(others)
         .take(THREADS_MAX)
-        .filter_map(look)
+        .filter_map(|tid| look(tid, clock))
         .collect()
 }
 
@@ -92,7 +99,7 @@ fn stat_of(tid: i32) -> Option<(String, ThreadStat)> {
     clippy::disallowed_methods,
     reason = "procfs, on the watchdog's own thread"
 )]
-fn look(tid: i32) -> Option<ThreadLook> {
+fn look(tid: i32, clock: fn() -> Duration) -> Option<ThreadLook> {
     let (name, stat) = stat_of(tid)?;
     let syscall = std::fs::read_to_string(format!("/proc/self/task/{tid}/syscall")).ok();
     let call = match syscall.as_deref().and_then(parse::syscall) {
@@ -104,5 +111,7 @@ fn look(tid: i32) -> Option<ThreadLook> {
         name,
         state: stat.state,
         call,
+        at: clock(),
+        cpu: sys::thread_cpu_time(tid),
     })
 }

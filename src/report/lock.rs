@@ -193,6 +193,8 @@ mod tests {
                     name: "flusher".to_owned(),
                     state: 'R',
                     call: None,
+                    at: std::time::Duration::ZERO,
+                    cpu: None,
                 },
                 grounds: Grounds::OnlyRunning,
                 task_id: Some(5),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ready_holders::ReadyHolders;
 use super::tally::Tally;
 
 /// What is known about a stalled thread. What could not be read is `None`, each piece by itself.
@@ -25,6 +26,8 @@ pub(crate) struct Evidence {
     pub(crate) machine: MachineUse,
     /// How late the watchdog itself was in this time: a crowded machine hits it too.
     pub(crate) watchdog_late: Duration,
+    /// Who may hold the lock that it waits for, if they are all ready to run.
+    pub(crate) holders: Option<ReadyHolders>,
     /// Names of the thread's files that could not be read.
     pub(crate) unreadable: Vec<&'static str>,
 }
@@ -165,6 +168,18 @@ impl Evidence {
             run_queue: booked + (rest - blocked),
             blocked,
         }
+    }
+
+    /// Whether anything shows that threads of this process, the watchdog's included, had to wait for a CPU.
+    pub(crate) fn is_crowded(&self, threshold: Duration) -> bool {
+        let machine = &self.machine;
+        let half = threshold / 2;
+        let pressed = machine
+            .pressure
+            .is_some_and(|pressure| !pressure.is_zero() && pressure >= machine.watched / 2);
+        let own = machine.crowd.is_some_and(|crowd| crowd.ready > crowd.cpus);
+        let waited = self.run_queue.unwrap_or_default();
+        pressed || own || waited >= half || self.watchdog_late >= half
     }
 
     fn is_awake(&self) -> bool {

@@ -4,6 +4,8 @@
 //! does not hold it, one that idles holds nothing, and one that keeps the lock's address on its stack while it computes or
 //! waits elsewhere most probably does. Where several threads fit as well, none is named.
 
+use std::time::Duration;
+
 /// What one look saw of one thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Witness {
@@ -19,6 +21,10 @@ pub(crate) struct Witness {
     pub(crate) in_poll: bool,
     /// Whether the address of the lock in question is on its stack.
     pub(crate) mentions: bool,
+    /// When it was looked at.
+    pub(crate) at: Duration,
+    /// CPU time that it had had by then.
+    pub(crate) cpu: Option<Duration>,
 }
 
 /// Why a thread is taken for the holder.
@@ -168,6 +174,8 @@ mod tests {
             futex: None,
             in_poll: false,
             mentions: false,
+            at: Duration::ZERO,
+            cpu: None,
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::advice::Circumstance;
 use super::event::Confidence;
 use super::evidence::{Evidence, Parts, ms};
+use super::ready_holders::ReadyHolders;
 use super::tally::{Place, Wait};
 use super::verdict::Verdict;
 use super::waiting::Waiting;
@@ -80,7 +81,7 @@ fn decide(evidence: &Evidence, threshold: Duration) -> Option<Judgement> {
         return Some(Judgement::new(Verdict::Unknown, Confidence::Unknown, said));
     }
     if parts.blocked >= threshold {
-        return Some(blocked(evidence));
+        return blocked(evidence, threshold);
     }
     without_a_cpu(evidence, parts, threshold)
 }
@@ -200,12 +201,13 @@ fn with_crowd(mut judged: Judgement, evidence: &Evidence) -> Judgement {
     judged
 }
 
-fn blocked(evidence: &Evidence) -> Judgement {
+fn blocked(evidence: &Evidence, threshold: Duration) -> Option<Judgement> {
     let mut said = Vec::new();
     let major_faults = evidence.kernel.map_or(0, |kernel| kernel.major_faults);
     let Some((wait, looks)) = evidence.tally.main_wait() else {
         said.push("slept for most of the time, though awake at every look".to_owned());
-        return Judgement::new(Verdict::BlockedOther, Confidence::Likely, said);
+        let judged = Judgement::new(Verdict::BlockedOther, Confidence::Likely, said);
+        return Some(judged);
     };
     let verdict = waiting(wait, major_faults).verdict();
     said.push(seen(wait, looks, evidence.tally.looks()));
@@ -224,7 +226,40 @@ fn blocked(evidence: &Evidence) -> Judgement {
     } else {
         Confidence::Likely
     };
-    Judgement::new(verdict, confidence, said)
+    let judged = Judgement::new(verdict, confidence, said);
+    match evidence.holders.filter(|_| verdict == Verdict::LockWait) {
+        Some(holders) => held_by_the_ready(judged, holders, evidence, threshold),
+        None => Some(judged),
+    }
+}
+
+/// Whoever may hold the lock is ready to run: a wait that a crowded machine explains is not told, and a longer one is less sure.
+fn held_by_the_ready(
+    mut judged: Judgement,
+    holders: ReadyHolders,
+    evidence: &Evidence,
+    threshold: Duration,
+) -> Option<Judgement> {
+    let starve = holders.starve(threshold);
+    if !evidence.is_crowded(threshold) || !(starve || holders.is_first_look()) {
+        return Some(judged);
+    }
+    if evidence.wall < threshold * PATIENCE_THRESHOLDS {
+        return None;
+    }
+    if starve {
+        judged.confidence = judged.confidence.min(Confidence::Likely);
+        judged.evidence.push(format!(
+            "the machine is crowded, and who probably holds the lock waited for a CPU as well: {} that may hold it had {:.1} of {:.1} ms",
+            match holders.count {
+                1 => "the one thread".to_owned(),
+                count => format!("each of the {count} threads"),
+            },
+            ms(holders.cpu),
+            ms(holders.watched)
+        ));
+    }
+    Some(judged)
 }
 
 fn waiting(wait: &Wait, major_faults: u64) -> Waiting<'_> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::capture::Captured;
 use crate::procfs::{ThreadLook, census, owner_at};
+use crate::runtime::slots;
 use crate::stall::{
     Bucket, Grounds, Incidents, Membership, Suspicion, ThreadState, Witness, suspicion,
 };
@@ -111,6 +112,25 @@ impl Locks {
         }
     }
 
+    /// Another look before judgement, unless the latest in `looks` is younger than `pause`.
+    pub(crate) fn look_again(
+        &mut self,
+        now: Duration,
+        futex: u64,
+        looks: &mut Vec<Vec<Witness>>,
+        roster: &Roster,
+        pause: Duration,
+    ) {
+        let latest = looks.last().and_then(|look| look.first());
+        let is_young = |witness: &Witness| now.saturating_sub(witness.at) < pause;
+        if looks.len() > 1 && latest.is_some_and(is_young) {
+            return;
+        }
+        if let Some(threads) = self.threads(now, roster) {
+            keep(looks, witnesses(&threads, roster, Some(futex)));
+        }
+    }
+
     /// What is known about the wait of stall `id` on thread `waiter` for the lock at `futex`; `capture` takes a stack.
     pub(crate) fn find(
         &mut self,
@@ -164,7 +184,7 @@ impl Locks {
         }
         self.budget.take(now).then_some(())?;
         let members: Vec<i32> = roster.keys().copied().collect();
-        let threads: Arc<[ThreadLook]> = census(&members).into();
+        let threads: Arc<[ThreadLook]> = census(&members, slots::monotonic).into();
         self.latest = Some((now, Arc::clone(&threads)));
         Some(threads)
     }
@@ -209,9 +229,13 @@ impl Locks {
     }
 }
 
-/// Keeps the look; of many the first ones and the latest.
+/// Keeps the look; of many the first ones and the latest, and of the same census the later one.
 fn keep(looks: &mut Vec<Vec<Witness>>, look: Vec<Witness>) {
-    if looks.len() >= LOOKS_MAX {
+    let census = |look: &[Witness]| look.first().map(|witness| (witness.tid, witness.at));
+    let is_same = looks
+        .last()
+        .is_some_and(|last| census(last) == census(&look));
+    if is_same || looks.len() >= LOOKS_MAX {
         looks.pop();
     }
     looks.push(look);
@@ -227,6 +251,8 @@ fn witnesses(threads: &[ThreadLook], roster: &Roster, futex: Option<u64>) -> Vec
             futex: waits_for,
             in_poll: roster.get(&thread.tid).is_some_and(|member| member.in_poll),
             mentions: futex.is_some_and(|futex| waits_for != Some(futex) && thread.mentions(futex)),
+            at: thread.at,
+            cpu: thread.cpu,
         }
     };
     threads

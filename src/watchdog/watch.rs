@@ -341,11 +341,13 @@ impl Watch {
         span: Span,
     ) {
         let threshold = self.threshold();
-        let Some(worker) = self.workers.get_mut(&key) else {
+        let Some(worker) = self.workers.get(&key) else {
             return;
         };
         let mut evidence = worker.evidence(span, &self.environment);
-        let Some(mut judgement) = judged(&mut evidence, threshold, self.cpus) else {
+        let judgement = judged(&mut evidence, threshold, self.cpus)
+            .and_then(|judged| self.judged_with_holders(now, key, &mut evidence, judged));
+        let (Some(mut judgement), Some(worker)) = (judgement, self.workers.get_mut(&key)) else {
             return;
         };
         if !source.sees_polls() && !decides_without_polls(&mut judgement, &evidence.cpu) {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::stall::evidence::{Crowd, KernelUse, MachineUse, SwitchUse};
+use crate::stall::ready_holders::ReadyHolders;
 use crate::stall::tally::Tally;
 use crate::stall::waiting::{Target, WaitObject};
 
@@ -340,4 +341,77 @@ fn ticks_are_less_sure() {
         (judged.verdict, judged.confidence),
         (Verdict::CpuUser, Confidence::Likely)
     );
+}
+
+/// A thread that waits for a lock that may be held by ready threads with that CPU time since the first look.
+fn waits_for_the_ready(wall: u64, watched: u64, cpu: u64) -> Evidence {
+    let mut waiting = waited("futex", 'S', "futex_do_wait", None);
+    waiting.wall = ms(wall);
+    waiting.holders = Some(ReadyHolders {
+        count: 2,
+        cpu: ms(cpu),
+        watched: ms(watched),
+    });
+    waiting
+}
+
+/// On a crowded machine a wait for a lock whose probable holders get no CPU is told late and less surely, else as ever.
+#[test]
+fn holders_that_starve() {
+    use Confidence::{Likely, Proven};
+    for (wall, watched, cpu, expected) in [
+        // They starve: put off, then likely.
+        (12, 5, 0, None),
+        (12, 5, 2, None),
+        (49, 40, 9, None),
+        (60, 55, 9, Some(Likely)),
+        // They compute.
+        (12, 5, 4, Some(Proven)),
+        (49, 40, 10, Some(Proven)),
+        // Not known yet.
+        (12, 0, 0, None),
+        (60, 0, 0, Some(Proven)),
+    ] {
+        let mut waiting = waits_for_the_ready(wall, watched, cpu);
+        waiting.watchdog_late = T;
+        let judged = judge(&waiting, T);
+        assert_eq!(
+            judged.as_ref().map(|judged| judged.confidence),
+            expected,
+            "{wall} {watched} {cpu}"
+        );
+        let says = judged.is_some_and(|judged| {
+            let said = judged.evidence.last().cloned();
+            said.is_some_and(|said| said.contains("each of the 2 threads that may hold it had"))
+        });
+        assert_eq!(says, expected == Some(Likely), "{wall} {watched} {cpu}");
+    }
+}
+
+/// Each sign of a crowd counts by itself; without any, what the holders do changes nothing.
+#[test]
+fn signs_of_a_crowd() {
+    let waiting = || waits_for_the_ready(12, 5, 0);
+    let quiet = judge(&waiting(), T).unwrap();
+    assert_eq!(quiet.confidence, Confidence::Proven);
+    let signs: [fn(&mut Evidence); 4] = [
+        |known| known.watchdog_late = ms(5),
+        |known| known.run_queue = Some(ms(5)),
+        |known| {
+            known.machine.watched = ms(6);
+            known.machine.pressure = Some(ms(3));
+        },
+        |known| known.machine.crowd = Some(Crowd { ready: 3, cpus: 2 }),
+    ];
+    for (index, sign) in signs.into_iter().enumerate() {
+        let mut crowded = waiting();
+        // Blocked for a threshold all the same.
+        crowded.wall = ms(20);
+        sign(&mut crowded);
+        assert_eq!(judge(&crowded, T), None, "{index}");
+    }
+    let mut sleeps = waiting();
+    sleeps.tally = waited("clock_nanosleep", 'S', "", None).tally;
+    sleeps.watchdog_late = T;
+    assert_eq!(judge(&sleeps, T).unwrap().verdict, Verdict::Sleep);
 }

@@ -4,10 +4,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{Key, Watch};
-use crate::procfs::{ThreadLook, mapping_of};
+use crate::procfs::{ThreadLook, mapping_of, owner_at};
 use crate::runtime::slots::{self, NO_WORKER, Slot};
 use crate::runtime::{attach, stacks};
-use crate::stall::{Span, Verdict, Wait};
+use crate::stall::{
+    Crowd, Evidence, Judgement, Span, Verdict, Wait, Witness, judge, ready_holders,
+};
 use crate::watchdog::locks::{LockFindings, Member, Roster};
 
 impl Watch {
@@ -21,6 +23,33 @@ impl Watch {
         if let Some(worker) = self.workers.get_mut(&key) {
             self.locks.look_early(now, &mut worker.lock_looks, &roster);
         }
+    }
+
+    /// The judgement with what the probable holders of the lock do, if it is one that is waited for.
+    pub(super) fn judged_with_holders(
+        &mut self,
+        now: Duration,
+        key: Key,
+        evidence: &mut Evidence,
+        judged: Judgement,
+    ) -> Option<Judgement> {
+        let wait = evidence.tally.main_wait();
+        let futex = wait.and_then(|(wait, _)| wait.futex());
+        let Some(futex) = futex.filter(|_| judged.verdict == Verdict::LockWait) else {
+            return Some(judged);
+        };
+        let roster = self.roster();
+        let threshold = self.threshold();
+        let worker = self.workers.get_mut(&key)?;
+        let looks = &mut worker.lock_looks;
+        self.locks.look_again(now, futex, looks, &roster, threshold);
+        evidence.holders = ready_holders(futex, owner_at(futex), looks);
+        let ready = |look: &Vec<Witness>| look.iter().filter(|then| then.state == 'R').count();
+        evidence.machine.crowd = looks.last().map(|look| Crowd {
+            ready: u32::try_from(ready(look)).unwrap_or(u32::MAX),
+            cpus: self.cpus,
+        });
+        judge(evidence, threshold)
     }
 
     /// Everything about the lock that the worker's open stall waits for, if that is its verdict.
