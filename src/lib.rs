@@ -9,6 +9,8 @@ pub mod console;
 mod debug;
 pub mod error;
 pub mod finding;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod metrics;
 mod primitives;
 mod procfs;

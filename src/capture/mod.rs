@@ -7,6 +7,8 @@
 mod arch;
 mod build_id;
 mod capturer;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod garbage;
 mod memory;
 mod modules;
 #[cfg(test)]

@@ -119,13 +119,17 @@ const UDATA4: u8 = 0x03;
 const DATAREL_SDATA4: u8 = 0x3b;
 
 /// Where `.eh_frame` starts, from the header that lies at `header_start`.
-fn eh_frame_start(header: &[u8], header_start: u64) -> Option<u64> {
+pub(super) fn eh_frame_start(header: &[u8], header_start: u64) -> Option<u64> {
     (header.first() == Some(&1) && header.get(1) == Some(&PCREL_SDATA4)).then_some(())?;
-    Some((header_start + 4).wrapping_add_signed(i64::from(word(header, 4)?)))
+    Some(
+        header_start
+            .wrapping_add(4)
+            .wrapping_add_signed(i64::from(word(header, 4)?)),
+    )
 }
 
 /// Binary search in the header's table of (function start, record) pairs.
-fn function_start(header: &[u8], header_start: u64, address: u64) -> Option<u64> {
+pub(super) fn function_start(header: &[u8], header_start: u64, address: u64) -> Option<u64> {
     (header.get(2) == Some(&UDATA4) && header.get(3) == Some(&DATAREL_SDATA4)).then_some(())?;
     let count = usize::try_from(word(header, 8)?).ok()?;
     let start_of = |index: usize| {

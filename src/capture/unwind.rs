@@ -18,7 +18,7 @@ use super::modules::LoadedModule;
 use super::sys::{RawModule, StackCopy};
 
 /// Frames kept at most: ten times a deep request stack; a runaway recursion is cut and says so.
-const FRAMES_MAX: usize = 256;
+pub(super) const FRAMES_MAX: usize = 256;
 
 /// How far above the stuck frame its frame pointer is searched. Frames of the standard library's blocking calls are
 /// under 1 KiB; 16 KiB leaves room for a buffer on the stack.
@@ -100,13 +100,23 @@ impl<A: Arch> StackUnwinder<A> {
             .find(|module| module.range.contains(&address))
     }
 
+    /// Starts and lengths of all code.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn code(&self) -> Vec<(u64, u64)> {
+        let segments = self.modules.iter().flat_map(|module| &module.raw.segments);
+        segments
+            .filter(|segment| segment.executable)
+            .map(|segment| (segment.range.start, segment.range.end - segment.range.start))
+            .collect()
+    }
+
     /// Unwinds a copy; a panic of the unwinder is caught and gives an empty, incomplete stack.
     pub(crate) fn unwind(&mut self, copy: &StackCopy, memory: &dyn Memory) -> Unwound {
         let attempt = catch_unwind(AssertUnwindSafe(|| self.unwind_copy(copy, memory)));
         attempt.unwrap_or_default()
     }
 
-    fn unwind_copy(&mut self, copy: &StackCopy, memory: &dyn Memory) -> Unwound {
+    pub(super) fn unwind_copy(&mut self, copy: &StackCopy, memory: &dyn Memory) -> Unwound {
         let registers = copy.registers;
         let walk = self.walk(
             FrameAddress::InstructionPointer(registers.pc),
@@ -336,63 +346,6 @@ impl<A: Arch> Walk<A> {
             addresses: self.addresses,
             complete: self.complete,
             confirmed: self.confirmed,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::capture::memory::OwnMemory;
-    use crate::capture::sys::{self, Registers};
-
-    /// A stack full of plausible garbage (words of real code addresses and of the stack itself) is cut, not believed,
-    /// and costs no panic.
-    #[test]
-    fn garbage_is_cut() {
-        let mut unwinder: StackUnwinder = StackUnwinder::new();
-        unwinder.refresh(sys::modules(), &OwnMemory);
-        let text: Vec<u64> = unwinder
-            .modules
-            .iter()
-            .flat_map(|module| module.raw.segments.iter())
-            .filter(|segment| segment.executable)
-            .map(|segment| segment.range.start)
-            .collect();
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut next = move || {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed
-        };
-        let sp = 0x7fff_0000_0000;
-        for _ in 0..2000 {
-            let code = |word: u64| {
-                text[usize::try_from(word % text.len() as u64).unwrap()] + word % 0x4_0000
-            };
-            let word = |random: u64| {
-                if random.is_multiple_of(3) {
-                    sp + random % 4096
-                } else {
-                    code(random)
-                }
-            };
-            let bytes: Vec<u8> = (0..512).flat_map(|_| word(next()).to_le_bytes()).collect();
-            let bp = (next() % 2 == 0).then(|| sp + next() % 4096);
-            let registers = Registers {
-                pc: code(next()),
-                sp,
-                bp,
-                ..Registers::default()
-            };
-            let copy = StackCopy {
-                registers,
-                bytes,
-                truncated: false,
-            };
-            let unwound = unwinder.unwind(&copy, &OwnMemory);
-            assert!(unwound.addresses.len() <= FRAMES_MAX);
         }
     }
 }

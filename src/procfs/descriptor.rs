@@ -82,7 +82,7 @@ fn socket(descriptor: u64) -> (String, Target) {
 }
 
 /// The kind of thing that a descriptor's link names, proc_pid_fd(5).
-fn kind_of(link: &str) -> Target {
+pub(super) fn kind_of(link: &str) -> Target {
     if link.starts_with("socket:") {
         return Target::Socket;
     }
@@ -126,7 +126,7 @@ fn is_storage(link: &str) -> bool {
 }
 
 /// What the kernel's own objects are, by their link.
-fn in_words(link: String) -> String {
+pub(super) fn in_words(link: String) -> String {
     let words = match link.as_str() {
         "anon_inode:[eventfd]" => "an event counter (eventfd)",
         "anon_inode:[timerfd]" => "a timer (timerfd)",

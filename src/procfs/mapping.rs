@@ -22,7 +22,7 @@ pub(crate) fn mapping_of(address: u64) -> Option<Range<u64>> {
 }
 
 /// The addresses of one line, proc_pid_maps(5).
-fn range(line: &str) -> Option<Range<u64>> {
+pub(super) fn range(line: &str) -> Option<Range<u64>> {
     let (start, end) = line.split_ascii_whitespace().next()?.split_once('-')?;
     let address = |text| u64::from_str_radix(text, 16).ok();
     Some(address(start)?..address(end)?)

@@ -7,6 +7,8 @@ mod census;
 mod cgroup;
 mod descriptor;
 mod environment;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod garbage;
 mod lock_owner;
 mod machine;
 mod mapping;

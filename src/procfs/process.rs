@@ -49,7 +49,7 @@ impl ProcessUsage {
     }
 
     /// Parses `/proc/self/stat`; fields numbered as in proc(5).
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let fields: Vec<&str> = text
             .get(text.rfind(')')? + 1..)?
             .split_ascii_whitespace()

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms whose sources must keep the habits, from the repository's root.
-const ROOMS: [&str; 5] = ["src", "cli", "examples", "benches", "tests"];
+const ROOMS: [&str; 6] = ["src", "cli", "examples", "benches", "tests", "fuzz"];
 
 /// The only room that may say `unsafe`.
 const UNSAFE_ROOM: &str = "src/capture/sys";

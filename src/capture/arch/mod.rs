@@ -3,9 +3,9 @@
 //! All of it takes values and [`Memory`], so stacks recorded on one architecture are unwound in tests on another. Only the
 //! choice of the one that this process runs on depends on the target.
 
-#[cfg(any(test, target_arch = "aarch64"))]
+#[cfg(any(test, fuzzing, target_arch = "aarch64"))]
 mod aarch64;
-#[cfg(any(test, not(target_arch = "aarch64")))]
+#[cfg(any(test, fuzzing, not(target_arch = "aarch64")))]
 mod x86_64;
 
 use framehop::{Module, Unwinder};
@@ -14,9 +14,9 @@ use super::memory::Memory;
 use super::modules::Bytes;
 use super::sys::Registers;
 
-#[cfg(any(test, target_arch = "aarch64"))]
+#[cfg(any(test, fuzzing, target_arch = "aarch64"))]
 pub(crate) use aarch64::Aarch64;
-#[cfg(any(test, not(target_arch = "aarch64")))]
+#[cfg(any(test, fuzzing, not(target_arch = "aarch64")))]
 pub(crate) use x86_64::X86_64;
 
 /// The architecture of this process.
