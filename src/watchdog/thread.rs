@@ -75,19 +75,29 @@ impl Loop {
     fn run(mut self) {
         BELL.belongs_to_this_thread();
         let mut rounds = self.watch.begin_rounds(slots::monotonic());
+        let mut was_short_night = false;
         while !self.stop.load(Ordering::Acquire) {
             let stop = Arc::clone(&self.stop);
             let is_idle = || !stop.load(Ordering::Acquire) && all_parked();
-            if !self.watch.has_open_stalls() && is_idle() {
+            let may_rest = !std::mem::take(&mut was_short_night);
+            if may_rest && !self.watch.has_open_stalls() && is_idle() {
                 // No hook rings for an attached runtime, so it is looked at now and then.
                 let attached = self.watch.has_attached().then_some(pace::QUIET_PAUSE);
                 let limit = attached.or(self.watch.goes_idle(slots::monotonic()));
                 coarse_clock::pause();
+                let bedtime = slots::monotonic();
                 BELL.sleep_while(limit, is_idle);
                 let now = slots::monotonic();
                 self.end(&mut rounds, now, limit);
                 self.watch.idle_until(now);
-                self.watch.look(now);
+                // Where work comes and goes a thousand times a second, each of it would ring and be looked at. The pace of a
+                // busy process is enough.
+                was_short_night = now.saturating_sub(bedtime) < pace::pause(self.watch.threshold());
+                if was_short_night {
+                    coarse_clock::publish(now);
+                } else {
+                    self.watch.look(now);
+                }
                 continue;
             }
             let quiet = slots::monotonic() > self.watch.last_move() + pace::QUIET_AFTER
