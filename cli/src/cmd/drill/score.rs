@@ -140,6 +140,11 @@ fn score_hold(scenario: &Scenario, hold: &Hold, run: Combination, seen: &Seen) -
         ..row(scenario, run, seen)
     };
     row.acts = acts;
+    let wrong = seen.reports.iter().map(|report| &report.stall);
+    let wrong: Vec<_> = wrong.filter(|stall| is_wrong_proof(hold, stall)).collect();
+    if let Some(note) = blame_note(&wrong) {
+        row.note = note;
+    }
     if hold.every && !every_expectation_is_met(hold, seen) {
         row.right_line = false;
     }

@@ -133,12 +133,17 @@ async fn long_queue(bench: &Bench<'_>, end: Instant) {
 }
 
 async fn hog(bench: &Bench<'_>, end: Instant) {
-    let yields = move || async move {
-        while Instant::now() < end {
-            yield_now().await;
-        }
+    // Ready all the time: woken by themselves, not by the driver as after `yield_now`.
+    let ready = move || {
+        std::future::poll_fn(move |context| {
+            if Instant::now() >= end {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
     };
-    let others: Vec<_> = (0..8).map(|_| bench.spawn(yields())).collect();
+    let others: Vec<_> = (0..8).map(|_| bench.spawn(ready())).collect();
     let hog = bench.spawn(async move {
         while Instant::now() < end {
             burn(Duration::from_micros(20));
