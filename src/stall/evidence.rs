@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::ready_holders::ReadyHolders;
+use super::ready_holders::Holders;
 use super::tally::Tally;
+
+/// What Linux gives a thread on a crowded CPU before the next one: 3 ms, and up to a tick more.
+const SLICE: Duration = Duration::from_millis(4);
 
 /// What is known about a stalled thread. What could not be read is `None`, each piece by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,10 +27,12 @@ pub(crate) struct Evidence {
     pub(crate) switches: Option<SwitchUse>,
     /// What the machine did meanwhile.
     pub(crate) machine: MachineUse,
+    /// Time from the begin of the poll to its suspicion, which is meant to come at half the threshold.
+    pub(crate) suspected_after: Duration,
     /// How late the watchdog itself was in this time: a crowded machine hits it too.
     pub(crate) watchdog_late: Duration,
-    /// Who may hold the lock that it waits for, if they are all ready to run.
-    pub(crate) holders: Option<ReadyHolders>,
+    /// Who may hold the lock that it waits for, if that leaves a doubt.
+    pub(crate) holders: Option<Holders>,
     /// Names of the thread's files that could not be read.
     pub(crate) unreadable: Vec<&'static str>,
 }
@@ -80,6 +85,13 @@ pub(crate) struct Crowd {
     pub(crate) ready: u32,
     /// CPUs that the process may use.
     pub(crate) cpus: u32,
+}
+
+impl Crowd {
+    /// How long a thread may wait until each of the others had its turn, and as many of other processes theirs.
+    pub(crate) fn turn(self) -> Duration {
+        SLICE * 2 * self.ready / self.cpus.max(1)
+    }
 }
 
 impl MachineUse {
@@ -179,7 +191,8 @@ impl Evidence {
             .is_some_and(|pressure| !pressure.is_zero() && pressure >= machine.watched / 2);
         let own = machine.crowd.is_some_and(|crowd| crowd.ready > crowd.cpus);
         let waited = self.run_queue.unwrap_or_default();
-        pressed || own || waited >= half || self.watchdog_late >= half
+        let late = self.watchdog_late >= half || self.suspected_after >= threshold;
+        pressed || own || waited >= half || late
     }
 
     fn is_awake(&self) -> bool {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::advice::Circumstance;
 use super::event::Confidence;
-use super::evidence::{Evidence, Parts, ms};
-use super::ready_holders::ReadyHolders;
+use super::evidence::{Crowd, Evidence, Parts, ms};
+use super::ready_holders::Holders;
 use super::tally::{Place, Wait};
 use super::verdict::Verdict;
 use super::waiting::Waiting;
@@ -228,36 +228,48 @@ fn blocked(evidence: &Evidence, threshold: Duration) -> Option<Judgement> {
     };
     let judged = Judgement::new(verdict, confidence, said);
     match evidence.holders.filter(|_| verdict == Verdict::LockWait) {
-        Some(holders) => held_by_the_ready(judged, holders, evidence, threshold),
+        Some(holders) => held_by_doubtful(judged, holders, evidence, threshold),
         None => Some(judged),
     }
 }
 
-/// Whoever may hold the lock is ready to run: a wait that a crowded machine explains is not told, and a longer one is less sure.
-fn held_by_the_ready(
+/// Whoever may hold the lock may wait for a CPU: a wait that a crowded machine explains is not told, a longer one is less sure,
+/// and the machine's own if they had no CPU at all.
+fn held_by_doubtful(
     mut judged: Judgement,
-    holders: ReadyHolders,
+    holders: Holders,
     evidence: &Evidence,
     threshold: Duration,
 ) -> Option<Judgement> {
-    let starve = holders.starve(threshold);
-    if !evidence.is_crowded(threshold) || !(starve || holders.is_first_look()) {
+    // Of what was before the one look nothing is known, so that time does not count.
+    let (is_doubtful, lasted) = match holders {
+        Holders::SeenOnce => (true, evidence.machine.watched),
+        Holders::Ready(holders) => (holders.starve(threshold), evidence.wall),
+    };
+    if !is_doubtful || !evidence.is_crowded(threshold) {
         return Some(judged);
     }
-    if evidence.wall < threshold * PATIENCE_THRESHOLDS {
+    let turn = evidence.machine.crowd.map_or(Duration::ZERO, Crowd::turn);
+    if lasted < (threshold * PATIENCE_THRESHOLDS).max(turn) {
         return None;
     }
-    if starve {
-        judged.confidence = judged.confidence.min(Confidence::Likely);
-        judged.evidence.push(format!(
-            "the machine is crowded, and who probably holds the lock waited for a CPU as well: {} that may hold it had {:.1} of {:.1} ms",
-            match holders.count {
-                1 => "the one thread".to_owned(),
-                count => format!("each of the {count} threads"),
-            },
-            ms(holders.cpu),
-            ms(holders.watched)
-        ));
+    let Holders::Ready(holders) = holders else {
+        return Some(judged);
+    };
+    judged.confidence = judged.confidence.min(Confidence::Likely);
+    judged.evidence.push(format!(
+        "the machine is crowded, and who probably holds the lock waited for a CPU as well: {}{} had {:.1} of {:.1} ms at most",
+        match holders.count {
+            1 => "the one thread that may hold it".to_owned(),
+            count => format!("the {count} threads that may hold it"),
+        },
+        if holders.throughout { "" } else { " now" },
+        ms(holders.cpu),
+        ms(holders.watched)
+    ));
+    if holders.stand_still() {
+        judged.verdict = Verdict::Starved;
+        return Some(with_crowd(judged, evidence));
     }
     Some(judged)
 }

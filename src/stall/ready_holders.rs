@@ -7,15 +7,29 @@ use std::time::Duration;
 
 use super::holder::{Grounds, Suspicion, Witness, suspicion};
 
-/// Threads that may hold a lock, each ready to run at every look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The part of the time in which a thread that does not get on may still have had a CPU.
+const STANDING: u32 = 20;
+
+/// What is known about those who may hold a lock, where it leaves a doubt that code is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holders {
+    /// They were looked at once, and no sleeping one is named.
+    SeenOnce,
+    /// All of them were ready.
+    Ready(ReadyHolders),
+}
+
+/// Threads that may hold a lock, each ready to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReadyHolders {
     /// How many.
     pub(crate) count: usize,
     /// CPU time between the first and the latest look, of the one that had most.
     pub(crate) cpu: Duration,
-    /// The time between the first and the latest look; zero while there is only one.
+    /// The time between the first and the latest look.
     pub(crate) watched: Duration,
+    /// Whether each was ready at every look; else other threads at each.
+    pub(crate) throughout: bool,
 }
 
 impl ReadyHolders {
@@ -24,60 +38,84 @@ impl ReadyHolders {
         self.cpu < threshold && self.cpu * 2 < self.watched
     }
 
-    /// Whether a second look is missing to tell.
-    pub(crate) fn is_first_look(&self) -> bool {
-        self.watched.is_zero()
+    /// Whether none of them got on, though each was ready at every look: then the process starves.
+    pub(crate) fn stand_still(&self) -> bool {
+        self.throughout && self.cpu * STANDING < self.watched
     }
 }
 
-/// The threads that may hold the lock at `futex`, by the looks, the latest last; `None` unless all were ready at each.
+/// The threads that may hold the lock at `futex`, by the looks, the latest last; `None` if one of them sleeps.
 ///
-/// Where one thread is named by the lock or by its stack, it is that one; else all that ran or wanted to throughout.
-pub(crate) fn ready_holders(
-    futex: u64,
-    owner: Option<i32>,
-    looks: &[Vec<Witness>],
-) -> Option<ReadyHolders> {
-    let (first, latest) = (looks.first()?, looks.last()?);
+/// Where one thread is named by the lock or by its stack, it is that one. Else it is all that ran or wanted to throughout, and
+/// where there are none, as in a convoy that hands the lock on, those of the latest look, if each look had some.
+pub(crate) fn holders(futex: u64, owner: Option<i32>, looks: &[Vec<Witness>]) -> Option<Holders> {
+    let latest = looks.last()?;
     let named = match suspicion(futex, owner, looks) {
-        Suspicion::Nobody => return None,
         Suspicion::Holder {
             tid,
             grounds: Grounds::Owner | Grounds::OnStack,
-        } => Some(tid),
-        Suspicion::Holder { .. } | Suspicion::OneOf(_) => None,
+        } => latest.iter().find(|witness| witness.tid == tid),
+        Suspicion::Holder { .. } | Suspicion::OneOf(_) | Suspicion::Nobody => None,
     };
+    // One that waits for a lock itself is a link of a chain, whose end it does not tell.
+    let named = named.filter(|witness| witness.futex.is_none());
+    if looks.len() == 1 {
+        let seen = named.is_none_or(|named| named.state == 'R');
+        return seen.then_some(Holders::SeenOnce);
+    }
+    if let Some(named) = named {
+        return of_all(looks, &[named.tid], true);
+    }
+    let may_hold = |then: &Witness| matches!(then.state, 'R' | 'D') && then.futex != Some(futex);
+    let of_look = |look: &[Witness]| -> Vec<i32> {
+        let those = look.iter().filter(|then| may_hold(then));
+        those.map(|then| then.tid).collect()
+    };
+    let now = of_look(latest);
+    let throughout = |tid: &i32| looks.iter().all(|look| of_look(look).contains(tid));
+    let steady: Vec<i32> = now.iter().copied().filter(throughout).collect();
+    if !steady.is_empty() {
+        return of_all(looks, &steady, true);
+    }
+    let always_some = looks.iter().all(|look| !of_look(look).is_empty());
+    always_some.then(|| of_all(looks, &now, false)).flatten()
+}
+
+/// What those threads had of the CPUs, unless one of them was not ready at a look that counts.
+fn of_all(looks: &[Vec<Witness>], tids: &[i32], throughout: bool) -> Option<Holders> {
+    let (first, latest) = (looks.first()?, looks.last()?);
     let then = |look: &'_ [Witness], tid: i32| look.iter().find(|then| then.tid == tid).cloned();
-    let throughout = |tid: i32, is: &dyn Fn(&Witness) -> bool| {
-        looks
-            .iter()
-            .all(|look| then(look, tid).is_some_and(|then| is(&then)))
-    };
-    // Not the one that waits for it, and none that came later.
-    let may_hold = |witness: &&Witness| match named {
-        Some(tid) => witness.tid == tid,
-        None => throughout(witness.tid, &|then| {
-            matches!(then.state, 'R' | 'D') && then.futex != Some(futex)
-        }),
-    };
     let mut found: Option<ReadyHolders> = None;
-    for now in latest.iter().filter(may_hold) {
+    for &tid in tids {
+        let is_ready = |look: &Vec<Witness>| then(look, tid).is_some_and(|then| then.state == 'R');
+        let were_ready = if throughout {
+            looks.iter().all(is_ready)
+        } else {
+            is_ready(latest)
+        };
         // One that sleeps, or waits for storage, is not kept from a CPU.
-        throughout(now.tid, &|then| then.state == 'R').then_some(())?;
-        let base = then(first, now.tid)?;
+        were_ready.then_some(())?;
+        let now = then(latest, tid)?;
+        // One that came later has not had it all the while.
+        let Some(base) = then(first, tid) else {
+            continue;
+        };
         let cpu = now.cpu?.saturating_sub(base.cpu?);
         let watched = now.at.saturating_sub(base.at);
         let others = found.unwrap_or(ReadyHolders {
+            count: 0,
+            cpu,
             watched,
-            ..ReadyHolders::default()
+            throughout,
         });
         found = Some(ReadyHolders {
             count: others.count + 1,
             cpu: others.cpu.max(cpu),
             watched: others.watched.min(watched),
+            throughout,
         });
     }
-    found
+    found.map(Holders::Ready)
 }
 
 #[cfg(test)]
@@ -158,6 +196,18 @@ mod tests {
                 vec![ready(3, 10, 1), ready(4, 10, 0), ready(5, 10, 0)],
                 Some((1, 1, 5)),
             ),
+            // A link of a chain of locks does not tell its end.
+            (
+                vec![ready(4, 5, 0), waits(3, 5)],
+                vec![
+                    ready(4, 10, 0),
+                    Witness {
+                        futex: Some(0x6000),
+                        ..mentions(waits(3, 10))
+                    },
+                ],
+                Some((1, 0, 5)),
+            ),
             // Storage is what is waited for.
             (
                 vec![ready(4, 5, 0), storage(5)],
@@ -182,33 +232,71 @@ mod tests {
             ),
         ] {
             let shown = format!("{first:?} {latest:?}");
-            let found = ready_holders(LOCK, None, &[first, latest]);
-            let expected = expected.map(|(count, cpu, watched)| ReadyHolders {
-                count,
-                cpu: ms(cpu),
-                watched: ms(watched),
+            let found = holders(LOCK, None, &[first, latest]);
+            let expected = expected.map(|(count, cpu, watched)| {
+                Holders::Ready(ReadyHolders {
+                    count,
+                    cpu: ms(cpu),
+                    watched: ms(watched),
+                    throughout: true,
+                })
             });
             assert_eq!(found, expected, "{shown}");
         }
     }
 
-    /// The owner that the lock names counts alone; without its clock nothing is known, and one look tells no time.
+    /// The owner that the lock names counts alone; without its clock nothing is known.
     #[test]
-    fn owners_and_gaps() {
+    fn owners_and_clocks() {
         let looks = [
             vec![ready(3, 5, 0), ready(4, 5, 0)],
             vec![ready(3, 15, 9), ready(4, 15, 1)],
         ];
-        let owned = ready_holders(LOCK, Some(4), &looks).unwrap();
-        assert_eq!((owned.count, owned.cpu), (1, ms(1)));
-        let clockless = Witness {
-            cpu: None,
-            ..ready(3, 5, 0)
+        let Some(Holders::Ready(owned)) = holders(LOCK, Some(4), &looks) else {
+            panic!("ready")
         };
-        assert_eq!(ready_holders(LOCK, None, &[vec![clockless]]), None);
-        let once = ready_holders(LOCK, None, &looks[..1]).unwrap();
-        assert!(once.is_first_look());
-        assert_eq!(ready_holders(LOCK, None, &[]), None);
+        assert_eq!((owned.count, owned.cpu), (1, ms(1)));
+        let clockless = |at| Witness {
+            cpu: None,
+            ..ready(3, at, 0)
+        };
+        let looks = [vec![clockless(5)], vec![clockless(10)]];
+        assert_eq!(holders(LOCK, None, &looks), None);
+    }
+
+    /// One look is too little, unless it shows a holder asleep.
+    #[test]
+    fn one_look() {
+        let sleeper = mentions(asleep(3, 5, "clock_nanosleep"));
+        for (look, owner, expected) in [
+            (vec![waits(2, 5)], None, Some(Holders::SeenOnce)),
+            (vec![ready(4, 5, 0)], None, Some(Holders::SeenOnce)),
+            (vec![ready(4, 5, 0)], Some(4), Some(Holders::SeenOnce)),
+            (vec![ready(4, 5, 0), sleeper], None, None),
+            (vec![asleep(4, 5, "read")], Some(4), None),
+        ] {
+            let shown = format!("{look:?} {owner:?}");
+            assert_eq!(holders(LOCK, owner, &[look]), expected, "{shown}");
+        }
+        assert_eq!(holders(LOCK, None, &[]), None);
+    }
+
+    /// In a convoy each look finds others ready; a look that finds nobody ready shows that it is none.
+    #[test]
+    fn convoys() {
+        let convoy = |first: Witness| {
+            let sleeps = |at| asleep(9, at, "clock_nanosleep");
+            let latest = vec![ready(4, 10, 2), ready(5, 10, 90), sleeps(10)];
+            holders(LOCK, None, &[vec![first, waits(4, 5), sleeps(5)], latest])
+        };
+        let handed_on = Holders::Ready(ReadyHolders {
+            count: 1,
+            cpu: ms(2),
+            watched: ms(5),
+            throughout: false,
+        });
+        assert_eq!(convoy(ready(3, 5, 0)), Some(handed_on));
+        assert_eq!(convoy(asleep(3, 5, "read")), None);
     }
 
     /// Half of the time on a CPU, or a whole threshold, is the holder's own doing.
@@ -227,6 +315,7 @@ mod tests {
                 count: 1,
                 cpu: ms(cpu),
                 watched: ms(watched),
+                throughout: true,
             };
             assert_eq!(holders.starve(ms(10)), expected, "{cpu} of {watched}");
         }

@@ -188,6 +188,7 @@ impl Worker {
                 watched: slots::monotonic().saturating_sub(self.suspected_at),
                 crowd: None,
             },
+            suspected_after: self.suspected_at.saturating_sub(span.started),
             unreadable: self.files.unreadable(),
             ..self.times(span)
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::stall::evidence::{Crowd, KernelUse, MachineUse, SwitchUse};
-use crate::stall::ready_holders::ReadyHolders;
+use crate::stall::ready_holders::{Holders, ReadyHolders};
 use crate::stall::tally::Tally;
 use crate::stall::waiting::{Target, WaitObject};
 
@@ -347,11 +347,12 @@ fn ticks_are_less_sure() {
 fn waits_for_the_ready(wall: u64, watched: u64, cpu: u64) -> Evidence {
     let mut waiting = waited("futex", 'S', "futex_do_wait", None);
     waiting.wall = ms(wall);
-    waiting.holders = Some(ReadyHolders {
+    waiting.holders = Some(Holders::Ready(ReadyHolders {
         count: 2,
         cpu: ms(cpu),
         watched: ms(watched),
-    });
+        throughout: true,
+    }));
     waiting
 }
 
@@ -365,12 +366,10 @@ fn holders_that_starve() {
         (12, 5, 2, None),
         (49, 40, 9, None),
         (60, 55, 9, Some(Likely)),
+        (60, 55, 3, Some(Likely)),
         // They compute.
         (12, 5, 4, Some(Proven)),
         (49, 40, 10, Some(Proven)),
-        // Not known yet.
-        (12, 0, 0, None),
-        (60, 0, 0, Some(Proven)),
     ] {
         let mut waiting = waits_for_the_ready(wall, watched, cpu);
         waiting.watchdog_late = T;
@@ -380,11 +379,40 @@ fn holders_that_starve() {
             expected,
             "{wall} {watched} {cpu}"
         );
+        let verdict = judged.as_ref().map(|judged| judged.verdict);
+        let told = judged.as_ref().map(|_| Verdict::LockWait);
+        assert_eq!(verdict, told, "{wall} {watched} {cpu}");
         let says = judged.is_some_and(|judged| {
             let said = judged.evidence.last().cloned();
-            said.is_some_and(|said| said.contains("each of the 2 threads that may hold it had"))
+            said.is_some_and(|said| said.contains("the 2 threads that may hold it had"))
         });
         assert_eq!(says, expected == Some(Likely), "{wall} {watched} {cpu}");
+    }
+}
+
+/// Holders that had no CPU at all starve, and so does who waits for them; in a convoy nobody knows.
+#[test]
+fn holders_that_stand_still() {
+    for (cpu, throughout, expected) in [
+        (0, true, Verdict::Starved),
+        (2, true, Verdict::Starved),
+        (3, true, Verdict::LockWait),
+        (0, false, Verdict::LockWait),
+    ] {
+        let mut waiting = waits_for_the_ready(60, 55, 0);
+        waiting.holders = Some(Holders::Ready(ReadyHolders {
+            count: 1,
+            cpu: ms(cpu),
+            watched: ms(55),
+            throughout,
+        }));
+        waiting.watchdog_late = T;
+        let judged = judge(&waiting, T).unwrap();
+        assert_eq!(
+            (judged.verdict, judged.confidence),
+            (expected, Confidence::Likely),
+            "{cpu} {throughout}"
+        );
     }
 }
 
@@ -394,7 +422,8 @@ fn signs_of_a_crowd() {
     let waiting = || waits_for_the_ready(12, 5, 0);
     let quiet = judge(&waiting(), T).unwrap();
     assert_eq!(quiet.confidence, Confidence::Proven);
-    let signs: [fn(&mut Evidence); 4] = [
+    let signs: [fn(&mut Evidence); 5] = [
+        |known| known.suspected_after = T,
         |known| known.watchdog_late = ms(5),
         |known| known.run_queue = Some(ms(5)),
         |known| {
@@ -410,8 +439,32 @@ fn signs_of_a_crowd() {
         sign(&mut crowded);
         assert_eq!(judge(&crowded, T), None, "{index}");
     }
+    // One look is too little then, however late it was.
+    for (watched, late, expected) in [
+        (1, 40, None),
+        (50, 40, Some(Confidence::Proven)),
+        (1, 0, Some(Confidence::Proven)),
+    ] {
+        let mut once = waiting();
+        once.holders = Some(Holders::SeenOnce);
+        once.machine.watched = ms(watched);
+        once.watchdog_late = ms(late);
+        once.wall = ms(60);
+        let confidence = judge(&once, T).map(|judged| judged.confidence);
+        assert_eq!(confidence, expected, "{watched} {late}");
+    }
     let mut sleeps = waiting();
     sleeps.tally = waited("clock_nanosleep", 'S', "", None).tally;
     sleeps.watchdog_late = T;
     assert_eq!(judge(&sleeps, T).unwrap().verdict, Verdict::Sleep);
+}
+
+/// With many ready threads a turn takes longer than the ordinary patience.
+#[test]
+fn turns_of_a_crowd() {
+    for (ready, wall, is_told) in [(4, 50, true), (20, 79, false), (20, 80, true)] {
+        let mut waiting = waits_for_the_ready(wall, 40, 0);
+        waiting.machine.crowd = Some(Crowd { ready, cpus: 2 });
+        assert_eq!(judge(&waiting, T).is_some(), is_told, "{ready} {wall}");
+    }
 }

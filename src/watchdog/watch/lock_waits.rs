@@ -7,9 +7,7 @@ use super::{Key, Watch};
 use crate::procfs::{ThreadLook, mapping_of, owner_at};
 use crate::runtime::slots::{self, NO_WORKER, Slot};
 use crate::runtime::{attach, stacks};
-use crate::stall::{
-    Crowd, Evidence, Judgement, Span, Verdict, Wait, Witness, judge, ready_holders,
-};
+use crate::stall::{Crowd, Evidence, Judgement, Span, Verdict, Wait, Witness, holders, judge};
 use crate::watchdog::locks::{LockFindings, Member, Roster};
 
 impl Watch {
@@ -43,7 +41,7 @@ impl Watch {
         let worker = self.workers.get_mut(&key)?;
         let looks = &mut worker.lock_looks;
         self.locks.look_again(now, futex, looks, &roster, threshold);
-        evidence.holders = ready_holders(futex, owner_at(futex), looks);
+        evidence.holders = holders(futex, owner_at(futex), looks);
         let ready = |look: &Vec<Witness>| look.iter().filter(|then| then.state == 'R').count();
         evidence.machine.crowd = looks.last().map(|look| Crowd {
             ready: u32::try_from(ready(look)).unwrap_or(u32::MAX),
