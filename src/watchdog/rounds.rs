@@ -1,13 +1,17 @@
 //! The watchdog as its own control: what each of its rounds took, and what it was meant to take.
 //!
-//! What is cheap is read every round. CPU time of the whole process (the kernel adds up all its threads), the quota and
-//! the stolen time are read ten times a second; their differences then reach back at most that much further.
+//! Only clocks are read in every round. The watchdog's own counters are read forty times a second, CPU time of the whole
+//! process (the kernel adds up all its threads), the quota and the stolen time ten times, and all of them when a round was
+//! late; their differences then reach back at most that much further.
 
 use std::time::Duration;
 
 use super::pace::Round;
 use crate::capture::sys;
 use crate::procfs::{Environment, ThreadFiles, process_cpu_time, suspended_time};
+
+/// Age at which the watchdog's own counters are read anew: a read of `schedstat` costs as much as looking at two workers.
+const OWN_PAUSE: Duration = Duration::from_millis(25);
 
 /// Age at which the dear values are read anew.
 const REFRESH_PAUSE: Duration = Duration::from_millis(100);
@@ -18,10 +22,17 @@ pub(crate) struct Rounds {
     own: ThreadFiles,
     cpus: u32,
     began: Duration,
+    suspended: Option<Duration>,
+    own_use: OwnUse,
+    dear: Dear,
+}
+
+/// The watchdog's own counters at one moment.
+#[derive(Debug, Clone, Copy, Default)]
+struct OwnUse {
+    at: Duration,
     cpu: Option<Duration>,
     run_queue: Option<Duration>,
-    suspended: Option<Duration>,
-    dear: Dear,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,17 +50,16 @@ impl Rounds {
         Self {
             cpus,
             began: now,
-            cpu: own.cpu_time(),
-            run_queue: run_queue(&own),
             suspended: suspended_time(),
+            own_use: OwnUse::read(now, &own),
             dear: Dear::read(now, environment),
             own,
         }
     }
 
-    /// CPU time of the watchdog so far.
+    /// CPU time of the watchdog, as last read.
     pub(crate) fn own_cpu(&self) -> Option<Duration> {
-        self.cpu
+        self.own_use.cpu
     }
 
     /// Ends the round and begins the next; `wanted` of it was meant to be waited, `None` for a wait without an end.
@@ -62,20 +72,22 @@ impl Rounds {
         let since =
             |now: Option<Duration>, base: Option<Duration>| Some(now?.saturating_sub(base?));
         let took = now.saturating_sub(self.began);
-        let (cpu, run_queue) = (self.own.cpu_time(), run_queue(&self.own));
         let suspended = suspended_time();
-        let round = Round {
+        let mut round = Round {
             took,
             wanted: wanted.unwrap_or(took),
-            cpu: since(cpu, self.cpu),
-            run_queue: since(run_queue, self.run_queue),
             suspended: since(suspended, self.suspended),
             cpus: self.cpus,
             ..Round::default()
         };
-        (self.began, self.cpu, self.run_queue) = (now, cpu, run_queue);
+        self.began = now;
         // One that could not be read to the millisecond is tried again in the next round.
         self.suspended = suspended.or(self.suspended);
+        if round.is_late() || now.saturating_sub(self.own_use.at) >= OWN_PAUSE {
+            let before = std::mem::replace(&mut self.own_use, OwnUse::read(now, &self.own));
+            round.cpu = since(self.own_use.cpu, before.cpu);
+            round.run_queue = since(self.own_use.run_queue, before.run_queue);
+        }
         if !round.is_late() && now.saturating_sub(self.dear.at) < REFRESH_PAUSE {
             return round;
         }
@@ -101,6 +113,12 @@ impl Dear {
     }
 }
 
-fn run_queue(own: &ThreadFiles) -> Option<Duration> {
-    own.schedule().map(|schedule| schedule.run_queue)
+impl OwnUse {
+    fn read(now: Duration, own: &ThreadFiles) -> Self {
+        Self {
+            at: now,
+            cpu: own.cpu_time(),
+            run_queue: own.schedule().map(|schedule| schedule.run_queue),
+        }
+    }
 }

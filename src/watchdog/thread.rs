@@ -18,6 +18,10 @@ use crate::runtime::slots::{self, Slot};
 /// Pause between two calls of metrics upkeep while there is work; the recorder keeps raw samples until then.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
 
+/// Looks by the timer after a rest that ended before the next look would have been due. Where work comes and goes a thousand
+/// times a second, each of it would ring and be looked at, and the pace of a busy process is enough.
+const LOOKS_AFTER_SHORT_REST: u32 = 16;
+
 /// The running thread; stops when dropped.
 #[derive(Debug)]
 pub(crate) struct WatchdogThread {
@@ -75,11 +79,16 @@ impl Loop {
     fn run(mut self) {
         BELL.belongs_to_this_thread();
         let mut rounds = self.watch.begin_rounds(slots::monotonic());
-        let mut was_short_night = false;
+        let mut looks_before_rest: u32 = 0;
+        let mut last_heartbeats = 0;
         while !self.stop.load(Ordering::Acquire) {
             let stop = Arc::clone(&self.stop);
             let is_idle = || !stop.load(Ordering::Acquire) && all_parked();
-            let may_rest = !std::mem::take(&mut was_short_night);
+            let heartbeats = heartbeats();
+            // A process in which nothing has run since the last look is at rest, whatever it did before.
+            let may_rest = looks_before_rest == 0 || heartbeats == last_heartbeats;
+            looks_before_rest = looks_before_rest.saturating_sub(1);
+            last_heartbeats = heartbeats;
             if may_rest && !self.watch.has_open_stalls() && is_idle() {
                 // No hook rings for an attached runtime, so it is looked at now and then.
                 let attached = self.watch.has_attached().then_some(pace::QUIET_PAUSE);
@@ -90,12 +99,11 @@ impl Loop {
                 let now = slots::monotonic();
                 self.end(&mut rounds, now, limit);
                 self.watch.idle_until(now);
-                // Where work comes and goes a thousand times a second, each of it would ring and be looked at. The pace of a
-                // busy process is enough.
-                was_short_night = now.saturating_sub(bedtime) < pace::pause(self.watch.threshold());
-                if was_short_night {
+                if now.saturating_sub(bedtime) < pace::pause(self.watch.threshold()) {
+                    looks_before_rest = LOOKS_AFTER_SHORT_REST;
                     coarse_clock::publish(now);
                 } else {
+                    looks_before_rest = 0;
                     self.watch.look(now);
                 }
                 continue;
@@ -161,6 +169,14 @@ fn all_parked() -> bool {
         .iter()
         .filter_map(Slot::view)
         .all(|view| view.parked && !view.in_poll())
+}
+
+/// Changes with every poll of a hooked worker.
+fn heartbeats() -> u64 {
+    slots::claimed_slots()
+        .iter()
+        .filter_map(Slot::view)
+        .fold(0, |sum: u64, view| sum.wrapping_add(view.seq))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the watchdog's own thread")]

@@ -194,7 +194,7 @@ fn check_frozen(events: &[Stall], length: Duration) {
         .iter()
         .map(|stall| stall.duration_ms)
         .fold(0.0, f64::max);
-    // The watchdog's pause of 2.5 ms is not known to have been part of it, nor is what it waited for a CPU afterwards.
+    // The watchdog's pause of 3.3 ms is not known to have been part of it, nor is what it waited for a CPU afterwards.
     assert!(longest >= length.as_secs_f64() * 800.0, "{}", brief(events));
 }
 
