@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 /// Looks a threshold: the begin of a poll is then known to a sixth of the threshold. A fourth look would tell it to an eighth
-/// and cost a tenth of a percent of a core more (`cargo bench --bench footprint`).
+/// and cost a third more wake-ups, which are most of the watchdog's bill (`cargo bench --bench footprint`).
 const LOOKS_PER_THRESHOLD: u32 = 3;
 
 /// Pause between looks when nothing has moved for [`QUIET_AFTER`], and for attached runtimes that are idle: nine

@@ -10,7 +10,8 @@ use super::pace::Round;
 use crate::capture::sys;
 use crate::procfs::{Environment, ThreadFiles, process_cpu_time, suspended_time};
 
-/// Age at which the watchdog's own counters are read anew: a read of `schedstat` costs as much as looking at two workers.
+/// Age at which the watchdog's own counters are read anew: each read is a system call for which
+/// the kernel prints a text.
 const OWN_PAUSE: Duration = Duration::from_millis(25);
 
 /// Age at which the dear values are read anew.
