@@ -98,7 +98,7 @@ fn decode_for<A: Arch>(code: &Code<'_>) {
             ..Registers::default()
         };
         std::hint::black_box((
-            A::call_into(code, at, CODE_BASE),
+            A::call_into(code, &(CODE_BASE..at), CODE_BASE),
             A::is_interrupted_call(code, &registers),
             code.0.get(offset..).and_then(A::frame_distance),
         ));

@@ -247,11 +247,13 @@ impl<A: Arch> StackUnwinder<A> {
     ) -> Option<CallProof> {
         let slot = frame.saturating_add(8);
         let return_address = stack_word(copy.registers.sp, &copy.bytes, slot)?;
-        Some(if self.is_code(return_address) {
-            A::call_into(memory, return_address, entry)
-        } else {
-            CallProof::Contradicted
-        })
+        let caller = self.module_of(return_address);
+        let Some(caller) = caller.filter(|caller| caller.is_code(return_address)) else {
+            return Some(CallProof::Contradicted);
+        };
+        let last = return_address.saturating_sub(1);
+        let start = caller.function_start(last).unwrap_or(return_address);
+        Some(A::call_into(memory, &(start..return_address), entry))
     }
 
     fn is_code(&self, address: u64) -> bool {

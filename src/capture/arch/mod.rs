@@ -8,6 +8,8 @@ mod aarch64;
 #[cfg(any(test, fuzzing, not(target_arch = "aarch64")))]
 mod x86_64;
 
+use std::ops::Range;
+
 use framehop::{Module, Unwinder};
 
 use super::memory::Memory;
@@ -80,8 +82,9 @@ pub(crate) trait Arch {
     /// `None` for forms that are not known.
     fn frame_distance(code: &[u8]) -> Option<u64>;
 
-    /// What the instruction before `return_address` says about having called `entry`.
-    fn call_into(memory: &dyn Memory, return_address: u64, entry: u64) -> CallProof;
+    /// What the instruction before a return address says about having called `entry`. `caller` reaches from the start of
+    /// the calling function, or as far as it is known, to the return address.
+    fn call_into(memory: &dyn Memory, caller: &Range<u64>, entry: u64) -> CallProof;
 
     /// Whether code that was interrupted with these registers stands at a system call that was, or may have been, broken
     /// off: it failed with EINTR, or is about to be made again.

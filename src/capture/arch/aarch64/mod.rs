@@ -6,6 +6,8 @@
 mod call;
 mod prologue;
 
+use std::ops::Range;
+
 use framehop::MayAllocateDuringUnwind;
 use framehop::aarch64::{CacheAarch64, PtrAuthMask, UnwindRegsAarch64, UnwinderAarch64};
 
@@ -60,8 +62,8 @@ impl Arch for Aarch64 {
         prologue::distance(code)
     }
 
-    fn call_into(memory: &dyn Memory, return_address: u64, entry: u64) -> CallProof {
-        call::call_into(memory, return_address, entry)
+    fn call_into(memory: &dyn Memory, caller: &Range<u64>, entry: u64) -> CallProof {
+        call::call_into(memory, caller.end, entry)
     }
 
     fn is_interrupted_call(memory: &dyn Memory, registers: &Registers) -> bool {

@@ -3,6 +3,8 @@
 mod call;
 mod prologue;
 
+use std::ops::Range;
+
 use framehop::MayAllocateDuringUnwind;
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 
@@ -52,8 +54,8 @@ impl Arch for X86_64 {
         prologue::distance(code)
     }
 
-    fn call_into(memory: &dyn Memory, return_address: u64, entry: u64) -> CallProof {
-        call::call_into(memory, return_address, entry)
+    fn call_into(memory: &dyn Memory, caller: &Range<u64>, entry: u64) -> CallProof {
+        call::call_into(memory, caller, entry)
     }
 
     fn is_interrupted_call(memory: &dyn Memory, registers: &Registers) -> bool {
