@@ -1,0 +1,114 @@
+//! Reports about acts, and the rows that they must make.
+
+use super::*;
+use crate::cmd::drill::catalogue;
+use crate::cmd::drill::scenario::{Flavor, Tier};
+use crate::cmd::drill::subject::RUNTIME;
+use crate::cmd::drill::watch::{Acted, Reported};
+
+const ACTED: Acted = Acted {
+    index: 0,
+    tid: 7,
+    began_us: 1_000_000_000,
+    ended_us: Some(1_000_300_000),
+    error: None,
+};
+
+fn scenario(name: &str) -> Scenario {
+    catalogue::named(&[name.to_owned()]).unwrap().remove(0)
+}
+
+const RUN: Combination = Combination {
+    runtime: Flavor::Multi,
+    tier: Tier::T2,
+};
+
+/// A report on thread 7 that begins with the act, on the marked line of that place.
+fn report(phase: &str, verdict: &str, at: &str, after_ms: u64) -> Reported {
+    let place = faults::act::place(at).unwrap();
+    let stall = serde_json::json!({
+        "id": 1, "phase": phase, "service": "drill", "runtime": RUNTIME, "worker": 0, "tid": 7,
+        "task": {"id": 3, "name": null, "spawned_at": null, "future": null},
+        "started_at": 1_000_000, "duration_ms": 300.0, "threshold_ms": 10.0,
+        "cpu_ms": 0.0, "run_queue_ms": 0.0, "blocked_ms": 300.0,
+        "verdict": verdict, "confidence": "proven", "evidence": [], "wait_object": null,
+        "line": {"file": format!("/build/{}", place.file), "line": place.lines.start(), "function": "f"},
+        "stack": [], "stack_via": "syscall", "stack_complete": true, "census": [], "victims": null,
+        "span": null, "advice": null, "fingerprint": "0", "suppressed": 0,
+    });
+    Reported {
+        at_us: ACTED.began_us + after_ms * 1000,
+        stall: serde_json::from_value(stall).unwrap(),
+    }
+}
+
+fn seen(reports: Vec<Reported>) -> Seen {
+    Seen {
+        acts: vec![ACTED; 3],
+        reports,
+        ..Seen::default()
+    }
+}
+
+/// Goal: what was told rightly counts, with the time until it was in hand and the error of the total.
+#[test]
+fn right_is_right() {
+    let reports = vec![
+        report("open", "sleep", "sleep", 12),
+        report("close", "sleep", "sleep", 301),
+    ];
+    let row = score(&scenario("sleep"), RUN, &seen(reports));
+    assert!(row.is_as_expected(), "{row:#?}");
+    assert_eq!((row.open_after_ms, row.got.as_str()), (Some(12.0), "sleep"));
+    assert_eq!(row.total_error_pct, Some(0.0));
+}
+
+/// Goal: another line that is called proven is counted, though the last word is right; another verdict is wrong.
+#[test]
+fn wrong_proofs_are_counted() {
+    let reports = vec![
+        report("open", "sleep", "holder-sleeps", 12),
+        report("close", "sleep", "sleep", 301),
+    ];
+    let row = score(&scenario("sleep"), RUN, &seen(reports));
+    assert!(row.right_line && row.wrong_proven == 1, "{row:#?}");
+    let reports = vec![report("open", "pipe", "sleep", 12)];
+    let row = score(&scenario("sleep"), RUN, &seen(reports));
+    assert!(
+        row.found && row.right_line && !row.right_verdict,
+        "{row:#?}"
+    );
+}
+
+/// Goal: acts that are missing are not found, and a report about nothing that happened is a false blame.
+#[test]
+fn nothing_is_not_everything() {
+    let row = score(&scenario("sleep"), RUN, &Seen::default());
+    assert!(!row.found && row.acts.len() == 3, "{row:#?}");
+    let mut stranger = report("open", "sleep", "sleep", 12);
+    stranger.stall.tid = 8;
+    let row = score(&scenario("sleep"), RUN, &seen(vec![stranger]));
+    assert_eq!((row.found, row.false_blames), (false, 1));
+    let row = failed(&scenario("sleep"), RUN, "it did not start");
+    assert!(!row.is_as_expected() && row.acts.len() == 3);
+}
+
+/// Goal: a silent run forgives the machine's verdicts and nothing else.
+#[test]
+fn silence_is_kept() {
+    let row = score(
+        &scenario("idle"),
+        RUN,
+        &seen(vec![report("open", "starved", "sleep", 12)]),
+    );
+    assert!(row.is_as_expected() && row.got == "starved", "{row:#?}");
+    let row = score(
+        &scenario("idle"),
+        RUN,
+        &seen(vec![report("open", "sleep", "sleep", 12)]),
+    );
+    assert!(
+        !row.found && row.false_blames == 1 && row.note.contains("sleep for 300 ms"),
+        "{row:#?}"
+    );
+}
