@@ -1,45 +1,36 @@
 //! One look at all workers, and what follows from it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, TrySendError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use super::captures::Captures;
 use super::locks::Locks;
-use super::observe::{Observed, Subject};
+use super::observe::Observed;
 use super::pace;
 use super::probing::Probing;
 use super::source::{Key, Source};
 use super::stats::Stats;
 use super::victims::VictimLedger;
-use super::worker::{OpenReport, Worker};
-use crate::capture::Captured;
+use super::worker::Worker;
 use crate::config::Config;
 use crate::debug;
 use crate::finding::{Sampler, Told};
-use crate::procfs::{Environment, ready_threads};
+use crate::procfs::Environment;
 use crate::report::Message;
 use crate::runtime::attach;
 use crate::runtime::coarse_clock;
-use crate::runtime::slots::{self, NO_WORKER, SlotView};
+use crate::runtime::slots::{self, SlotView};
 use crate::runtime::{Runtimes, Tier};
-use crate::stall::{Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Step, Wait, judge};
+use crate::stall::{Look, Step};
 
 mod findings;
 mod lock_waits;
+mod reports;
 mod rounds;
-
-/// CPU time that an attached worker must burn before it is called a stall. Its counters are published every 61 turns
-/// of its loop (tokio's `event_interval`) of up to four polls: 244 polls of half a millisecond look like one of 122 ms.
-const ATTACHED_CPU_MIN: Duration = Duration::from_millis(150);
-
-/// Closes kept while the reporter has no room: one for each stall that can be open at once.
-const LATE_CLOSES_MAX: usize = 1024;
-
-/// Findings kept meanwhile, their opens and closes.
-const LATE_FINDINGS_MAX: usize = 256;
+mod telling;
 
 /// What the watchdog remembers between looks, and whom it tells.
 pub(crate) struct Watch {
@@ -217,55 +208,6 @@ impl Watch {
             .any(|(_, runtime)| runtime.tier == Tier::Attached)
     }
 
-    /// Tells the reporter something; a full inbox is counted and forgotten.
-    pub(crate) fn tell(&mut self, message: Message) {
-        match self.outbox.try_send(message) {
-            Ok(()) => (),
-            // Without its close a stall would count as open for ever, so that is kept and sent later.
-            Err(TrySendError::Full(Message::Observed(observed)))
-                if observed.phase == Phase::Close && self.late_closes.len() < LATE_CLOSES_MAX =>
-            {
-                self.late_closes.push(*observed);
-            }
-            Err(TrySendError::Full(Message::Finding(told)))
-                if self.late_findings.len() < LATE_FINDINGS_MAX =>
-            {
-                self.late_findings.push(*told);
-            }
-            Err(lost) => {
-                self.owes_list |= matches!(lost, TrySendError::Full(_));
-                self.stats.dropped.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn tell_late_closes(&mut self) {
-        for observed in std::mem::take(&mut self.late_closes) {
-            self.tell(Message::Observed(Box::new(observed)));
-        }
-        if self.owes_list {
-            let lasting = Message::Lasting(self.next_id - 1, self.untold());
-            self.owes_list = matches!(self.outbox.try_send(lasting), Err(TrySendError::Full(_)));
-        }
-    }
-
-    /// Stalls whose closes the reporter is still to be told.
-    fn untold(&self) -> BTreeSet<u64> {
-        let open = self
-            .workers
-            .values()
-            .filter_map(|worker| worker.open.as_ref());
-        let late = self.late_closes.iter().map(|close| close.id);
-        let held = self.victims.held();
-        open.map(|open| open.id).chain(late).chain(held).collect()
-    }
-
-    /// The last look: closes are told as they are.
-    pub(crate) fn finish(&mut self) {
-        let held = self.victims.all_settled(&self.runtimes);
-        held.into_iter().for_each(|close| self.tell(close));
-    }
-
     fn look_at(&mut self, now: Duration, key: Key, source: &Source, view: &SlotView) {
         let look = source.look(view);
         let threshold = self.threshold();
@@ -329,169 +271,4 @@ impl Watch {
             worker.sample = sample.filter(|_| source.is_still(look, view));
         }
     }
-
-    /// A stall is due: judge it, and tell if the evidence decides.
-    fn report(
-        &mut self,
-        now: Duration,
-        key: Key,
-        source: &Source,
-        look: Look,
-        view: &SlotView,
-        span: Span,
-    ) {
-        let threshold = self.threshold();
-        let Some(worker) = self.workers.get(&key) else {
-            return;
-        };
-        let mut evidence = worker.evidence(span, &self.environment);
-        let judgement = judged(&mut evidence, threshold, self.cpus)
-            .and_then(|judged| self.judged_with_holders(now, key, &mut evidence, judged));
-        let (Some(mut judgement), Some(worker)) = (judgement, self.workers.get_mut(&key)) else {
-            return;
-        };
-        if !source.sees_polls() && !decides_without_polls(&mut judgement, &evidence.cpu) {
-            return;
-        }
-        let Some(captured) = self.captures.of_stall(now, worker, judgement.verdict) else {
-            // Due again at the next look.
-            return;
-        };
-        // A stack that was taken while the next poll already ran would blame the innocent.
-        let captured = if source.is_still(look, view) {
-            captured
-        } else {
-            Captured::none("the poll ended while its stack was taken")
-        };
-        let earlier = worker.sample.take();
-        worker.sample = Some(captured.clone()).filter(|sample| !sample.addresses.is_empty());
-        worker.episode.reported(now);
-        let phase = if worker.open.is_some() {
-            Phase::Again
-        } else {
-            Phase::Open
-        };
-        let (id, started_at_unix_ms) = match &worker.open {
-            Some(open) => (open.id, open.started_at_unix_ms),
-            None => (self.next_id, unix_ms_before(span.length)),
-        };
-        self.next_id = self.next_id.max(id + 1);
-        let subject = subject(&self.runtimes, source, view);
-        let victims = self.victims.so_far(key, subject.task_id.unwrap_or(0), now);
-        let before = self.victims.settled_of(subject.tid, &self.runtimes);
-        let wait = main_wait(&evidence, &judgement);
-        worker.open = Some(OpenReport {
-            id,
-            started_at_unix_ms,
-            judgement: judgement.clone(),
-            subject: subject.clone(),
-            parts: evidence.parts(),
-        });
-        let lock = self.look_at_lock(now, key, span, judgement.verdict, wait.as_ref());
-        before.into_iter().for_each(|close| self.tell(close));
-        self.tell(Message::Observed(Box::new(Observed {
-            id,
-            phase,
-            subject,
-            started_at_unix_ms,
-            span,
-            threshold,
-            parts: evidence.parts(),
-            lock,
-            judgement,
-            captured: Some(captured),
-            earlier,
-            wait,
-            victims,
-        })));
-    }
-
-    fn close(&mut self, key: Key, span: Span, busy_again: bool) {
-        let threshold = self.threshold();
-        let Some(worker) = self.workers.get_mut(&key) else {
-            return;
-        };
-        let open = worker.open.take();
-        let parts = open
-            .as_ref()
-            .map(|open| worker.final_parts(span, open.parts));
-        if busy_again {
-            worker.begin();
-        }
-        let (Some(open), Some(parts)) = (open, parts) else {
-            return;
-        };
-        self.locks.leave(open.id);
-        let close = Box::new(Observed {
-            id: open.id,
-            phase: Phase::Close,
-            subject: open.subject,
-            started_at_unix_ms: open.started_at_unix_ms,
-            span,
-            threshold,
-            parts,
-            judgement: open.judgement,
-            captured: None,
-            earlier: None,
-            wait: None,
-            lock: None,
-            victims: None,
-        });
-        if let Some(close) = self.victims.close(key, close) {
-            self.tell(Message::Observed(close));
-        }
-    }
-}
-
-/// Where the thread slept most, unless it computed.
-fn main_wait(evidence: &Evidence, judgement: &Judgement) -> Option<Wait> {
-    let (wait, _) = evidence.tally.main_wait()?;
-    (!judgement.verdict.is_cpu()).then(|| wait.clone())
-}
-
-/// The judgement; who else wants a CPU is asked only when the machine is about to be named, since that takes a while.
-fn judged(evidence: &mut Evidence, threshold: Duration, cpus: u32) -> Option<Judgement> {
-    let judgement = judge(evidence, threshold)?;
-    if !judgement.verdict.is_machine() {
-        return Some(judgement);
-    }
-    evidence.machine.crowd = Some(Crowd {
-        ready: ready_threads(),
-        cpus,
-    });
-    judge(evidence, threshold)
-}
-
-/// Whether a verdict on an attached worker holds although its polls cannot be told apart: sleeping inside one turn of
-/// the loop is always a stall, computing only when no number of short polls would look the same.
-fn decides_without_polls(judgement: &mut Judgement, cpu: &Option<Duration>) -> bool {
-    // Which thread runs a worker was learnt earlier and may have changed since.
-    judgement.confidence = judgement.confidence.min(Confidence::Likely);
-    if !judgement.verdict.is_cpu() {
-        return true;
-    }
-    judgement.evidence.push("attached runtime: its loop has not turned and its task has not changed, single polls cannot be seen".to_owned());
-    cpu.is_some_and(|cpu| cpu >= ATTACHED_CPU_MIN)
-}
-
-fn subject(runtimes: &Runtimes, source: &Source, view: &SlotView) -> Subject {
-    let task_id = match source {
-        Source::Slot(_) => Some(view.task_id),
-        Source::Attached(runtime, worker) => attach::look(runtime, *worker, Some(view)).task_id,
-    };
-    Subject {
-        runtime: runtimes.get(view.runtime),
-        worker: (view.worker != NO_WORKER)
-            .then(|| usize::try_from(view.worker).unwrap_or(usize::MAX)),
-        tid: view.tid,
-        task_id: task_id.filter(|id| *id != 0),
-        spawned_at: view.spawned_at.filter(|_| source.sees_polls()),
-    }
-}
-
-fn unix_ms_before(length: Duration) -> u64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(now.saturating_sub(length).as_millis()).unwrap_or(u64::MAX)
 }

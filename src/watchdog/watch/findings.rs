@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Watch, unix_ms_before};
+use super::Watch;
+use super::reports::unix_ms_before;
 use crate::debug;
 use crate::finding::{Change, Told};
 use crate::report::Message;

@@ -1,0 +1,188 @@
+//! Reports of stalls: an open or repeated one is judged and gets a stack, a close repeats what was said with exact figures.
+//!
+//! Addresses and numbers only; symbols and sentences are the reporter's.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Key, Watch};
+use crate::capture::Captured;
+use crate::procfs::ready_threads;
+use crate::report::Message;
+use crate::runtime::slots::{NO_WORKER, SlotView};
+use crate::runtime::{Runtimes, attach};
+use crate::stall::{Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Wait, judge};
+use crate::watchdog::observe::{Observed, Subject};
+use crate::watchdog::source::Source;
+use crate::watchdog::worker::OpenReport;
+
+/// CPU time that an attached worker must burn before it is called a stall. Its counters are published every 61 turns
+/// of its loop (tokio's `event_interval`) of up to four polls: 244 polls of half a millisecond look like one of 122 ms.
+const ATTACHED_CPU_MIN: Duration = Duration::from_millis(150);
+
+impl Watch {
+    /// A stall is due: judge it, and tell if the evidence decides.
+    pub(super) fn report(
+        &mut self,
+        now: Duration,
+        key: Key,
+        source: &Source,
+        look: Look,
+        view: &SlotView,
+        span: Span,
+    ) {
+        let threshold = self.threshold();
+        let Some(worker) = self.workers.get(&key) else {
+            return;
+        };
+        let mut evidence = worker.evidence(span, &self.environment);
+        let judgement = judged(&mut evidence, threshold, self.cpus)
+            .and_then(|judged| self.judged_with_holders(now, key, &mut evidence, judged));
+        let (Some(mut judgement), Some(worker)) = (judgement, self.workers.get_mut(&key)) else {
+            return;
+        };
+        if !source.sees_polls() && !decides_without_polls(&mut judgement, &evidence.cpu) {
+            return;
+        }
+        let Some(captured) = self.captures.of_stall(now, worker, judgement.verdict) else {
+            // Due again at the next look.
+            return;
+        };
+        // A stack that was taken while the next poll already ran would blame the innocent.
+        let captured = if source.is_still(look, view) {
+            captured
+        } else {
+            Captured::none("the poll ended while its stack was taken")
+        };
+        let earlier = worker.sample.take();
+        worker.sample = Some(captured.clone()).filter(|sample| !sample.addresses.is_empty());
+        worker.episode.reported(now);
+        let phase = if worker.open.is_some() {
+            Phase::Again
+        } else {
+            Phase::Open
+        };
+        let (id, started_at_unix_ms) = match &worker.open {
+            Some(open) => (open.id, open.started_at_unix_ms),
+            None => (self.next_id, unix_ms_before(span.length)),
+        };
+        self.next_id = self.next_id.max(id + 1);
+        let subject = subject(&self.runtimes, source, view);
+        let victims = self.victims.so_far(key, subject.task_id.unwrap_or(0), now);
+        let before = self.victims.settled_of(subject.tid, &self.runtimes);
+        let wait = main_wait(&evidence, &judgement);
+        worker.open = Some(OpenReport {
+            id,
+            started_at_unix_ms,
+            judgement: judgement.clone(),
+            subject: subject.clone(),
+            parts: evidence.parts(),
+        });
+        let lock = self.look_at_lock(now, key, span, judgement.verdict, wait.as_ref());
+        before.into_iter().for_each(|close| self.tell(close));
+        self.tell(Message::Observed(Box::new(Observed {
+            id,
+            phase,
+            subject,
+            started_at_unix_ms,
+            span,
+            threshold,
+            parts: evidence.parts(),
+            lock,
+            judgement,
+            captured: Some(captured),
+            earlier,
+            wait,
+            victims,
+        })));
+    }
+
+    pub(super) fn close(&mut self, key: Key, span: Span, busy_again: bool) {
+        let threshold = self.threshold();
+        let Some(worker) = self.workers.get_mut(&key) else {
+            return;
+        };
+        let open = worker.open.take();
+        let parts = open
+            .as_ref()
+            .map(|open| worker.final_parts(span, open.parts));
+        if busy_again {
+            worker.begin();
+        }
+        let (Some(open), Some(parts)) = (open, parts) else {
+            return;
+        };
+        self.locks.leave(open.id);
+        let close = Box::new(Observed {
+            id: open.id,
+            phase: Phase::Close,
+            subject: open.subject,
+            started_at_unix_ms: open.started_at_unix_ms,
+            span,
+            threshold,
+            parts,
+            judgement: open.judgement,
+            captured: None,
+            earlier: None,
+            wait: None,
+            lock: None,
+            victims: None,
+        });
+        if let Some(close) = self.victims.close(key, close) {
+            self.tell(Message::Observed(close));
+        }
+    }
+}
+
+/// Where the thread slept most, unless it computed.
+fn main_wait(evidence: &Evidence, judgement: &Judgement) -> Option<Wait> {
+    let (wait, _) = evidence.tally.main_wait()?;
+    (!judgement.verdict.is_cpu()).then(|| wait.clone())
+}
+
+/// The judgement; who else wants a CPU is asked only when the machine is about to be named, since that takes a while.
+fn judged(evidence: &mut Evidence, threshold: Duration, cpus: u32) -> Option<Judgement> {
+    let judgement = judge(evidence, threshold)?;
+    if !judgement.verdict.is_machine() {
+        return Some(judgement);
+    }
+    evidence.machine.crowd = Some(Crowd {
+        ready: ready_threads(),
+        cpus,
+    });
+    judge(evidence, threshold)
+}
+
+/// Whether a verdict on an attached worker holds although its polls cannot be told apart: sleeping inside one turn of
+/// the loop is always a stall, computing only when no number of short polls would look the same.
+fn decides_without_polls(judgement: &mut Judgement, cpu: &Option<Duration>) -> bool {
+    // Which thread runs a worker was learnt earlier and may have changed since.
+    judgement.confidence = judgement.confidence.min(Confidence::Likely);
+    if !judgement.verdict.is_cpu() {
+        return true;
+    }
+    judgement.evidence.push("attached runtime: its loop has not turned and its task has not changed, single polls cannot be seen".to_owned());
+    cpu.is_some_and(|cpu| cpu >= ATTACHED_CPU_MIN)
+}
+
+fn subject(runtimes: &Runtimes, source: &Source, view: &SlotView) -> Subject {
+    let task_id = match source {
+        Source::Slot(_) => Some(view.task_id),
+        Source::Attached(runtime, worker) => attach::look(runtime, *worker, Some(view)).task_id,
+    };
+    Subject {
+        runtime: runtimes.get(view.runtime),
+        worker: (view.worker != NO_WORKER)
+            .then(|| usize::try_from(view.worker).unwrap_or(usize::MAX)),
+        tid: view.tid,
+        task_id: task_id.filter(|id| *id != 0),
+        spawned_at: view.spawned_at.filter(|_| source.sees_polls()),
+    }
+}
+
+/// The wall clock so long ago.
+pub(super) fn unix_ms_before(length: Duration) -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.saturating_sub(length).as_millis()).unwrap_or(u64::MAX)
+}
