@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use super::{ANY_RUNTIME, CLAIMING, FREE, Ordering, Slot, SlotView};
+use super::slot::{CLAIMING, FREE};
+use super::{ANY_RUNTIME, Ordering, Slot, SlotView};
 
 /// Times one run may switch threads where none has to wait. Loom's authors found that two or three find most faults; both
 /// that these models have found needed one. Without a bound they take hours.
