@@ -58,9 +58,14 @@ pub(crate) struct Runtimes {
     inner: Arc<Mutex<Inner>>,
 }
 
+/// Runtimes with their numbers.
+pub(crate) type Listed = Arc<[(u32, Arc<WatchedRuntime>)]>;
+
 #[derive(Debug, Default)]
 struct Inner {
     known: BTreeMap<u32, Arc<WatchedRuntime>>,
+    /// The same as a list, which the watchdog takes hundreds of times a second.
+    listed: Listed,
     /// Numbers and names of the last that ended, the newest last.
     ended: VecDeque<(u32, String)>,
 }
@@ -89,6 +94,7 @@ impl Runtimes {
             runtime.name = format!("{}-{number}", runtime.name);
         }
         inner.known.insert(number, Arc::new(runtime));
+        inner.list();
     }
 
     /// Forgets a runtime, its name a little later.
@@ -97,6 +103,7 @@ impl Runtimes {
         let Some(runtime) = inner.known.remove(&number) else {
             return;
         };
+        inner.list();
         if inner.ended.len() == ENDED_LEN_MAX {
             inner.ended.pop_front();
         }
@@ -119,17 +126,22 @@ impl Runtimes {
     }
 
     /// All of them with their numbers.
-    pub(crate) fn all(&self) -> Vec<(u32, Arc<WatchedRuntime>)> {
-        self.lock()
-            .known
-            .iter()
-            .map(|(number, runtime)| (*number, Arc::clone(runtime)))
-            .collect()
+    pub(crate) fn all(&self) -> Listed {
+        Arc::clone(&self.lock().listed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A plain map, valid at every step.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn list(&mut self) {
+        let known = self.known.iter();
+        self.listed = known
+            .map(|(number, runtime)| (*number, Arc::clone(runtime)))
+            .collect();
     }
 }
 

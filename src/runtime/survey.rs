@@ -114,7 +114,7 @@ fn spawned_at(view: &SlotView) -> Option<String> {
 /// The runtimes' metrics for a scrape.
 pub(crate) fn sample(runtimes: &Runtimes, samples: &mut Samples) {
     sample_tasks(runtimes, samples);
-    for (_, runtime) in runtimes.all() {
+    for (_, runtime) in runtimes.all().iter() {
         let (name, metrics) = (runtime.name.as_str(), &runtime.metrics);
         samples.set(&table::WORKERS, &[name], metrics.num_workers() as f64);
         samples.set(
@@ -143,7 +143,7 @@ pub(crate) fn sample(runtimes: &Runtimes, samples: &mut Samples) {
 fn sample_tasks(runtimes: &Runtimes, samples: &mut Samples) {
     let mut counts: BTreeMap<(u32, TaskState), u64> = BTreeMap::new();
     records::visit(|task| *counts.entry((task.runtime, task.state)).or_default() += 1);
-    for (number, runtime) in runtimes.all() {
+    for &(number, ref runtime) in runtimes.all().iter() {
         for state in TaskState::ALL {
             let count = counts.get(&(number, state)).copied().unwrap_or(0);
             let labels = [runtime.name.as_str(), state.name()];

@@ -8,7 +8,7 @@ use crate::runtime::{Tier, WatchedRuntime};
 use crate::stall::Look;
 
 /// Names a worker between looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Key {
     /// Slot and generation.
     Slot(usize, u64),

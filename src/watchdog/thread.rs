@@ -80,13 +80,13 @@ impl Loop {
         BELL.belongs_to_this_thread();
         let mut rounds = self.watch.begin_rounds(slots::monotonic());
         let mut looks_before_rest: u32 = 0;
-        let mut last_heartbeats = 0;
+        let mut last_heartbeats = None;
         while !self.stop.load(Ordering::Acquire) {
             let stop = Arc::clone(&self.stop);
             let is_idle = || !stop.load(Ordering::Acquire) && all_parked();
-            let heartbeats = heartbeats();
+            let heartbeats = (looks_before_rest > 0).then(heartbeats);
             // A process in which nothing has run since the last look is at rest, whatever it did before.
-            let may_rest = looks_before_rest == 0 || heartbeats == last_heartbeats;
+            let may_rest = heartbeats.is_none() || heartbeats == last_heartbeats;
             looks_before_rest = looks_before_rest.saturating_sub(1);
             last_heartbeats = heartbeats;
             if may_rest && !self.watch.has_open_stalls() && is_idle() {
@@ -175,8 +175,7 @@ fn all_parked() -> bool {
 fn heartbeats() -> u64 {
     slots::claimed_slots()
         .iter()
-        .filter_map(Slot::view)
-        .fold(0, |sum: u64, view| sum.wrapping_add(view.seq))
+        .fold(0, |sum: u64, slot| sum.wrapping_add(slot.heartbeats()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the watchdog's own thread")]

@@ -1,6 +1,6 @@
 //! One look at all workers, and what follows from it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
@@ -40,7 +40,9 @@ pub(crate) struct Watch {
     outbox: SyncSender<Message>,
     captures: Captures,
     environment: Environment,
-    workers: HashMap<Key, Worker>,
+    workers: BTreeMap<Key, Worker>,
+    /// Those met in this look.
+    alive: Vec<Key>,
     next_id: u64,
     last_move: Duration,
     probing: Probing,
@@ -73,7 +75,8 @@ impl Watch {
             outbox,
             captures,
             environment: Environment::open(),
-            workers: HashMap::new(),
+            workers: BTreeMap::new(),
+            alive: Vec::new(),
             next_id: 1,
             last_move: Duration::ZERO,
             probing: Probing::default(),
@@ -101,7 +104,7 @@ impl Watch {
         coarse_clock::publish(now);
         self.tell_late_closes();
         self.victims.look(now, &self.runtimes);
-        let mut alive = Vec::with_capacity(self.workers.len());
+        let mut alive = std::mem::take(&mut self.alive);
         for (index, slot) in slots::claimed_slots().iter().enumerate() {
             let Some(view) = slot.view() else { continue };
             let key = Key::Slot(index, view.generation);
@@ -110,8 +113,7 @@ impl Watch {
             self.look_at(now, key, &Source::Slot(slot), &view);
         }
         let watched = self.runtimes.all();
-        for (number, runtime) in &watched {
-            let number = *number;
+        for &(number, ref runtime) in watched.iter() {
             if runtime.tier == Tier::Hooks {
                 // Its slots have told everything.
                 continue;
@@ -138,6 +140,8 @@ impl Watch {
         if self.workers.len() > alive.len() {
             self.bury(now, &alive);
         }
+        alive.clear();
+        self.alive = alive;
         let settled = self.victims.settled(&self.runtimes);
         settled.into_iter().for_each(|close| self.tell(close));
         self.victims.ask(slots::claimed_slots());

@@ -62,6 +62,11 @@ impl Slot {
         })
     }
 
+    /// Changes with every poll of whoever holds the slot.
+    pub(crate) fn heartbeats(&self) -> u64 {
+        self.seq.load(Ordering::Relaxed)
+    }
+
     /// One consistent look; `None` for a slot nobody holds. A slot that changes at every attempt is between polls for
     /// all that a look can tell.
     pub(crate) fn view(&self) -> Option<SlotView> {
