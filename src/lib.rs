@@ -20,6 +20,7 @@ mod procfs;
     expect(dead_code, unused_imports, reason = "served by the admin room")
 )]
 mod profile;
+pub mod replay;
 pub mod report;
 pub mod runtime;
 mod scope;

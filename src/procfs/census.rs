@@ -68,11 +68,15 @@ pub(crate) fn census(first: &[i32], clock: fn() -> Duration) -> Vec<ThreadLook> 
 
 /// How many threads of this process run or want to, those of the toolkit not counted.
 pub(crate) fn ready_threads() -> u32 {
+    ready_among(tids().take(THREADS_MAX).filter_map(stat_text))
+}
+
+/// How many of the threads whose `stat` these are run or want to, those of the toolkit not counted.
+pub(crate) fn ready_among(stats: impl Iterator<Item = String>) -> u32 {
     let is_ready =
         |(name, stat): &(String, ThreadStat)| stat.state == 'R' && !name.starts_with(OWN_THREADS);
-    let ready = tids()
-        .take(THREADS_MAX)
-        .filter_map(stat_of)
+    let ready = stats
+        .filter_map(|text| named(&text))
         .filter(is_ready)
         .count();
     u32::try_from(ready).unwrap_or(u32::MAX)
@@ -90,9 +94,12 @@ fn tids() -> impl Iterator<Item = i32> {
     clippy::disallowed_methods,
     reason = "procfs, on the watchdog's own thread"
 )]
-fn stat_of(tid: i32) -> Option<(String, ThreadStat)> {
-    let text = std::fs::read_to_string(format!("/proc/self/task/{tid}/stat")).ok()?;
-    Some((parse::stat_name(&text)?.to_owned(), parse::stat(&text)?))
+fn stat_text(tid: i32) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/self/task/{tid}/stat")).ok()
+}
+
+fn named(text: &str) -> Option<(String, ThreadStat)> {
+    Some((parse::stat_name(text)?.to_owned(), parse::stat(text)?))
 }
 
 #[expect(
@@ -100,7 +107,7 @@ fn stat_of(tid: i32) -> Option<(String, ThreadStat)> {
     reason = "procfs, on the watchdog's own thread"
 )]
 fn look(tid: i32, clock: fn() -> Duration) -> Option<ThreadLook> {
-    let (name, stat) = stat_of(tid)?;
+    let (name, stat) = named(&stat_text(tid)?)?;
     let syscall = std::fs::read_to_string(format!("/proc/self/task/{tid}/syscall")).ok();
     let call = match syscall.as_deref().and_then(parse::syscall) {
         Some(SyscallState::Blocked(call)) => Some(call),

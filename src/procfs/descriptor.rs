@@ -1,11 +1,10 @@
 //! What a file descriptor of this process stands for, in words and kind.
 //!
-//! Its link in `/proc/self/fd`, the peer of a socket, and its `fdinfo`. Nothing here can block: the kernel keeps all of it,
-//! the file systems behind are never asked.
+//! Its link in `/proc/self/fd`, the peer of a socket, and its `fdinfo`.
 
 use super::parse;
 use super::socket_address::{self, Address};
-use crate::capture::sys;
+use super::surroundings::Surroundings;
 use crate::stall::Target;
 
 /// Ports of name servers: DNS and DNS over TLS.
@@ -23,13 +22,14 @@ pub(super) struct Behind {
     pub(super) what: String,
     /// Its kind.
     pub(super) target: Target,
+    /// Open flags of a socket; `None` where they cannot be read.
+    pub(super) flags: Option<u64>,
 }
 
 impl Behind {
     /// `fd 7`, for a socket with its mode, since a blocking one is the mistake.
     pub(super) fn number(&self) -> String {
-        let is_socket = matches!(self.target, Target::Socket | Target::NameServer);
-        match flags(self.descriptor).filter(|_| is_socket) {
+        match self.flags {
             Some(flags) if flags & NONBLOCKING == 0 => {
                 format!("fd {}, blocking mode", self.descriptor)
             }
@@ -39,12 +39,11 @@ impl Behind {
 }
 
 /// What a descriptor stands for; `None` when it cannot be told.
-pub(super) fn behind(descriptor: u64) -> Option<Behind> {
-    let link = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()?;
-    let link = link.to_string_lossy().into_owned();
+pub(super) fn behind(descriptor: u64, process: &impl Surroundings) -> Option<Behind> {
+    let link = process.link(descriptor)?;
     let target = kind_of(&link);
     let (what, target) = if target == Target::Socket {
-        socket(descriptor)
+        socket(process.peer(descriptor))
     } else {
         (in_words(link), target)
     };
@@ -52,12 +51,17 @@ pub(super) fn behind(descriptor: u64) -> Option<Behind> {
         descriptor,
         what,
         target,
+        flags: matches!(target, Target::Socket | Target::NameServer)
+            .then(|| flags(descriptor, process))
+            .flatten(),
     })
 }
 
 /// The descriptors that an epoll instance watches, in the kernel's order.
-pub(super) fn watched_by(epoll: u64) -> Vec<u64> {
-    info(epoll).map_or_else(Vec::new, |info| parse::watched_descriptors(&info).collect())
+pub(super) fn watched_by(epoll: u64, process: &impl Surroundings) -> Vec<u64> {
+    process
+        .info(epoll)
+        .map_or_else(Vec::new, |info| parse::watched_descriptors(&info).collect())
 }
 
 /// The kind of a socket at that address.
@@ -70,12 +74,8 @@ pub(super) fn socket_kind(peer: &Address) -> Target {
     }
 }
 
-fn socket(descriptor: u64) -> (String, Target) {
-    let peer = i32::try_from(descriptor)
-        .ok()
-        .and_then(sys::peer_of)
-        .and_then(|bytes| socket_address::address(&bytes));
-    match peer {
+fn socket(peer: Option<Vec<u8>>) -> (String, Target) {
+    match peer.and_then(|bytes| socket_address::address(&bytes)) {
         Some(peer) => (format!("the socket to {}", peer.text), socket_kind(&peer)),
         None => ("a socket without a peer".to_owned(), Target::Socket),
     }
@@ -143,21 +143,14 @@ pub(super) fn in_words(link: String) -> String {
 }
 
 /// The open flags; `None` where `fdinfo` cannot be read.
-fn flags(descriptor: u64) -> Option<u64> {
-    parse::open_flags(&info(descriptor)?)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "procfs, on the watchdog's own thread"
-)]
-fn info(descriptor: u64) -> Option<String> {
-    std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()
+pub(super) fn flags(descriptor: u64, process: &impl Surroundings) -> Option<u64> {
+    parse::open_flags(&process.info(descriptor)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::procfs::surroundings::Own;
     use std::os::fd::AsRawFd;
 
     /// Links tell pipes, sockets, terminals, kernel objects, devices and files apart.
@@ -197,7 +190,7 @@ mod tests {
         let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let descriptor = u64::try_from(client.as_raw_fd()).unwrap();
         client.connect(server.local_addr().unwrap()).unwrap();
-        let found = behind(descriptor).unwrap();
+        let found = behind(descriptor, &Own).unwrap();
         assert_eq!(
             found.what,
             format!("the socket to {}", server.local_addr().unwrap())
@@ -205,8 +198,9 @@ mod tests {
         assert_eq!(found.target, Target::Socket);
         assert_eq!(found.number(), format!("fd {descriptor}, blocking mode"));
         client.set_nonblocking(true).unwrap();
+        let found = behind(descriptor, &Own).unwrap();
         assert_eq!(found.number(), format!("fd {descriptor}"));
         client.connect("127.0.0.1:53").unwrap();
-        assert_eq!(behind(descriptor).unwrap().target, Target::NameServer);
+        assert_eq!(behind(descriptor, &Own).unwrap().target, Target::NameServer);
     }
 }

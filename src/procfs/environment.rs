@@ -1,6 +1,6 @@
 //! What the machine did to the process meanwhile: quota, CPU pressure, stolen time, suspends.
 //!
-//! A thin reader with kept descriptors. Read only when a poll is suspected or the watchdog was late: a healthy service
+//! A thin reader with kept descriptors, or of a recorded moment. Read only when a poll is suspected or the watchdog was late: a healthy service
 //! never pays for it.
 
 use std::fs::File;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::cgroup::{self, Throttling};
 use super::machine;
 use super::parse;
+use super::recorded::MachineTexts;
 use crate::capture::sys;
 
 /// Bytes read of each file: `cpu.stat` has about ten short lines, of `/proc/stat` only the first line is used.
@@ -53,28 +54,61 @@ impl EnvironmentUse {
     }
 }
 
-/// The kept descriptors.
+/// Where the totals are read.
 #[derive(Debug)]
 pub(crate) struct Environment {
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Kernel {
+        files: KernelFiles,
+        clock: fn() -> Duration,
+    },
+    Recorded(Box<MachineTexts>),
+}
+
+/// The kept descriptors.
+#[derive(Debug)]
+struct KernelFiles {
     cpu_stat: Option<File>,
     pressure: Option<File>,
     stat: Option<File>,
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "procfs, on the watchdog's own thread or once before it starts"
-)]
 impl Environment {
-    /// Opens what there is.
-    pub(crate) fn open() -> Self {
+    /// Opens what there is; `clock` tells the time of every reading.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "procfs, on the watchdog's own thread or once before it starts"
+    )]
+    pub(crate) fn open(clock: fn() -> Duration) -> Self {
         let cgroup = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        Self {
+        let files = KernelFiles {
             cpu_stat: cgroup::cpu_stat_paths(&cgroup)
                 .iter()
                 .find_map(|path| File::open(path).ok()),
             pressure: File::open("/proc/pressure/cpu").ok(),
             stat: File::open("/proc/stat").ok().filter(is_cheap),
+        };
+        Self {
+            source: Source::Kernel { files, clock },
+        }
+    }
+
+    /// The totals of one moment.
+    pub(crate) fn recorded(texts: MachineTexts) -> Self {
+        Self {
+            source: Source::Recorded(Box::new(texts)),
+        }
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Duration {
+        match &self.source {
+            Source::Kernel { clock, .. } => clock(),
+            Source::Recorded(texts) => texts.now,
         }
     }
 
@@ -84,9 +118,9 @@ impl Environment {
         EnvironmentUse {
             throttled: throttling.map(|throttling| throttling.time),
             throttled_periods: throttling.map(|throttling| throttling.periods),
-            pressure: text(self.pressure.as_ref()).and_then(|text| machine::pressure(&text)),
+            pressure: self.pressure(),
             steal: self.steal(),
-            process_cpu: process_cpu_time(),
+            process_cpu: self.process_cpu(),
         }
     }
 
@@ -95,34 +129,56 @@ impl Environment {
         Some(self.throttling()?.time)
     }
 
+    fn throttling(&self) -> Option<Throttling> {
+        match &self.source {
+            Source::Kernel { files, .. } => cgroup::throttling(&text(files.cpu_stat.as_ref())?),
+            Source::Recorded(texts) => cgroup::throttling(texts.cpu_stat.as_ref()?),
+        }
+    }
+
+    fn pressure(&self) -> Option<Duration> {
+        match &self.source {
+            Source::Kernel { files, .. } => machine::pressure(&text(files.pressure.as_ref())?),
+            Source::Recorded(texts) => machine::pressure(texts.pressure.as_ref()?),
+        }
+    }
+
     /// Time stolen so far. One read.
     pub(crate) fn steal(&self) -> Option<Duration> {
-        text(self.stat.as_ref()).and_then(|text| machine::steal(&text))
+        match &self.source {
+            Source::Kernel { files, .. } => machine::steal(&text(files.stat.as_ref())?),
+            Source::Recorded(texts) => machine::steal(texts.stat.as_ref()?),
+        }
     }
 
-    fn throttling(&self) -> Option<Throttling> {
-        text(self.cpu_stat.as_ref()).and_then(|text| cgroup::throttling(&text))
+    /// Time that the machine was suspended since its boot. Under a microsecond.
+    pub(crate) fn suspended(&self) -> Option<Duration> {
+        match &self.source {
+            Source::Kernel { .. } => sys::suspended_time(),
+            Source::Recorded(texts) => texts.suspended,
+        }
     }
-}
 
-/// Time that the machine was suspended since its boot. Under a microsecond.
-pub(crate) fn suspended_time() -> Option<Duration> {
-    sys::suspended_time()
-}
+    /// CPU time of the whole process. Under a microsecond.
+    pub(crate) fn process_cpu(&self) -> Option<Duration> {
+        match &self.source {
+            Source::Kernel { .. } => sys::process_cpu_time(),
+            Source::Recorded(texts) => texts.process_cpu,
+        }
+    }
 
-/// CPU time of the whole process. Under a microsecond.
-pub(crate) fn process_cpu_time() -> Option<Duration> {
-    sys::process_cpu_time()
-}
-
-/// The process that traces this one, such as a debugger; `None` without one.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "procfs, on the watchdog's own thread"
-)]
-pub(crate) fn tracer() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    parse::tracer(&status).filter(|tracer| *tracer != 0)
+    /// The process that traces this one, such as a debugger; `None` without one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "procfs, on the watchdog's own thread"
+    )]
+    pub(crate) fn tracer(&self) -> Option<u64> {
+        let status = match &self.source {
+            Source::Kernel { .. } => std::fs::read_to_string("/proc/self/status").ok(),
+            Source::Recorded(texts) => texts.status.clone(),
+        };
+        parse::tracer(&status?).filter(|tracer| *tracer != 0)
+    }
 }
 
 fn is_cheap(stat: &File) -> bool {
@@ -174,10 +230,11 @@ mod tests {
     /// The totals of this machine can be asked twice and do not run backwards.
     #[test]
     fn totals_grow() {
-        let environment = Environment::open();
+        let environment = Environment::open(|| Duration::ZERO);
         let (first, second) = (environment.usage(), environment.usage());
         assert!(second.pressure >= first.pressure && second.steal >= first.steal);
-        assert!(suspended_time() >= Some(Duration::ZERO) && process_cpu_time() > None);
-        assert_eq!(tracer(), None, "nobody debugs the tests");
+        assert!(environment.suspended() >= Some(Duration::ZERO));
+        assert!(environment.process_cpu() > None);
+        assert_eq!(environment.tracer(), None, "nobody debugs the tests");
     }
 }

@@ -14,19 +14,19 @@ mod machine;
 mod mapping;
 mod parse;
 mod process;
+mod recorded;
 mod socket_address;
+mod surroundings;
 mod syscall_names;
 mod thread;
 mod wait_object;
 
-pub(crate) use census::{ThreadLook, census, ready_threads};
-pub(crate) use environment::{
-    Environment, EnvironmentUse, process_cpu_time, suspended_time, tracer,
-};
+pub(crate) use census::{ThreadLook, census, ready_among, ready_threads};
+pub(crate) use environment::{Environment, EnvironmentUse};
 pub(crate) use lock_owner::owner_at;
 pub(crate) use mapping::mapping_of;
 pub(crate) use parse::{Switches, SyscallState};
 pub(crate) use process::{ProcessUsage, open_descriptors};
+pub(crate) use recorded::{MachineTexts, RecordedDescriptor, RecordedSurroundings, ThreadTexts};
 pub(crate) use syscall_names::syscall_name;
 pub(crate) use thread::ThreadFiles;
-pub(crate) use wait_object::wait_object;

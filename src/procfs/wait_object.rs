@@ -1,13 +1,13 @@
 //! What a blocked system call waits for: the file, the peer of the socket, the child, the futex.
 //!
-//! Read from outside while the thread stands still: the call's own arguments in this process's memory, and what its
+//! Read from outside while the thread stands still: the call's own arguments in its process's memory, and what its
 //! descriptors stand for.
 
 use super::descriptor::{self, Behind, behind};
 use super::parse::BlockedCall;
 use super::socket_address;
+use super::surroundings::Surroundings;
 use super::syscall_names::syscall_name;
-use crate::capture::sys;
 use crate::stall::{Target, WaitObject};
 
 /// Descriptors of one `poll`, `select` or epoll instance that are looked at; a resolver polls one or two.
@@ -35,7 +35,7 @@ const PAGE_BYTES: u64 = 4096;
 const LOCK_COMMANDS: [u64; 2] = [7, 38];
 
 /// The object of a call, such as `read of /tmp/data (fd 7)` or `futex 0x55d0c0de`.
-pub(crate) fn wait_object(call: &BlockedCall) -> Option<WaitObject> {
+pub(crate) fn wait_object(call: &BlockedCall, process: &impl Surroundings) -> Option<WaitObject> {
     let name = syscall_name(call.number);
     let [first, second, third, fourth, ..] = call.arguments;
     match name.as_str() {
@@ -47,27 +47,30 @@ pub(crate) fn wait_object(call: &BlockedCall) -> Option<WaitObject> {
             "a new child process to run its program".to_owned(),
             None,
         )),
-        "poll" | "ppoll" => Some(polled(&name, poll_descriptors(first, second), second)),
+        "poll" | "ppoll" => {
+            let found = poll_descriptors(first, second, process);
+            Some(polled(&name, found, second, process))
+        }
         "select" | "pselect6" => {
-            let found = select_descriptors(first, [second, third, fourth]);
+            let found = select_descriptors(first, [second, third, fourth], process);
             let count = found.len() as u64;
-            Some(polled(&name, found, count))
+            Some(polled(&name, found, count, process))
         }
         "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => {
-            let found = descriptor::watched_by(first);
+            let found = descriptor::watched_by(first, process);
             let count = found.len() as u64;
             (count > 0)
-                .then(|| polled(&name, found, count))
-                .or_else(|| on_descriptor(&name, first))
+                .then(|| polled(&name, found, count, process))
+                .or_else(|| on_descriptor(&name, first, process))
         }
-        "connect" => connecting(first, second, third),
-        "fcntl" => on_descriptor(&name, first).map(|known| WaitObject {
+        "connect" => connecting(first, second, third, process),
+        "fcntl" => on_descriptor(&name, first, process).map(|known| WaitObject {
             wants_lock: LOCK_COMMANDS.contains(&second),
             ..known
         }),
-        name if takes_path_first(name) => path(name, first),
-        name if takes_path_second(name) => path(name, second),
-        name if takes_descriptor(name) => on_descriptor(name, first),
+        name if takes_path_first(name) => path(name, first, process),
+        name if takes_path_second(name) => path(name, second, process),
+        name if takes_descriptor(name) => on_descriptor(name, first, process),
         _ => None,
     }
 }
@@ -136,21 +139,21 @@ fn object(text: String, target: Option<Target>) -> WaitObject {
     }
 }
 
-fn on_descriptor(name: &str, descriptor: u64) -> Option<WaitObject> {
-    let found = behind(descriptor)?;
+fn on_descriptor(name: &str, descriptor: u64, process: &impl Surroundings) -> Option<WaitObject> {
+    let found = behind(descriptor, process)?;
     let text = format!("{name} of {} ({})", found.what, found.number());
     Some(object(text, Some(found.target)))
 }
 
-/// A path argument, read from this process's memory.
-fn path(name: &str, address: u64) -> Option<WaitObject> {
+/// A path argument, read from the process's memory.
+fn path(name: &str, address: u64, process: &impl Surroundings) -> Option<WaitObject> {
     let mut bytes = [0; PATH_BYTES_MAX];
     let to_page_end = PAGE_BYTES - address % PAGE_BYTES;
     let len = usize::try_from(to_page_end)
         .unwrap_or(PATH_BYTES_MAX)
         .min(PATH_BYTES_MAX);
     let bytes = &mut bytes[..len];
-    sys::read_memory(address, bytes).then_some(())?;
+    process.read_memory(address, bytes).then_some(())?;
     let end = bytes.iter().position(|byte| *byte == 0);
     let text = String::from_utf8_lossy(&bytes[..end.unwrap_or(len)]);
     let cut = if end.is_some() { "" } else { "…" };
@@ -158,15 +161,21 @@ fn path(name: &str, address: u64) -> Option<WaitObject> {
 }
 
 /// The address that `connect` was given, read from its argument.
-fn connecting(descriptor: u64, address: u64, len: u64) -> Option<WaitObject> {
+fn connecting(
+    descriptor: u64,
+    address: u64,
+    len: u64,
+    process: &impl Surroundings,
+) -> Option<WaitObject> {
     let mut bytes = vec![0; usize::try_from(len.min(ADDRESS_BYTES_MAX)).ok()?];
-    sys::read_memory(address, &mut bytes).then_some(())?;
+    process.read_memory(address, &mut bytes).then_some(())?;
     let peer = socket_address::address(&bytes)?;
     let target = descriptor::socket_kind(&peer);
     let socket = Behind {
         descriptor,
         what: peer.text,
         target,
+        flags: descriptor::flags(descriptor, process),
     };
     Some(object(
         format!("connect to {} ({})", socket.what, socket.number()),
@@ -176,7 +185,12 @@ fn connecting(descriptor: u64, address: u64, len: u64) -> Option<WaitObject> {
 
 /// `count` descriptors that are waited for, of which some are known. The kind is that of the most telling one: what wakes
 /// a poll up beside its socket (a timer, an event counter) is there in every event loop.
-fn polled(name: &str, descriptors: Vec<u64>, count: u64) -> WaitObject {
+fn polled(
+    name: &str,
+    descriptors: Vec<u64>,
+    count: u64,
+    process: &impl Surroundings,
+) -> WaitObject {
     const TELLING: [Target; 6] = [
         Target::NameServer,
         Target::Socket,
@@ -197,7 +211,7 @@ fn polled(name: &str, descriptors: Vec<u64>, count: u64) -> WaitObject {
     let mut found: Vec<Behind> = descriptors
         .into_iter()
         .take(POLLED_MAX)
-        .filter_map(behind)
+        .filter_map(|descriptor| behind(descriptor, process))
         .collect();
     found.sort_by_key(rank);
     let Some(first) = found.first() else {
@@ -218,11 +232,11 @@ fn polled(name: &str, descriptors: Vec<u64>, count: u64) -> WaitObject {
     object(text, Some(first.target))
 }
 
-/// The descriptors of an array of `struct pollfd` in this process's memory.
-fn poll_descriptors(array: u64, count: u64) -> Vec<u64> {
+/// The descriptors of an array of `struct pollfd` in the process's memory.
+fn poll_descriptors(array: u64, count: u64, process: &impl Surroundings) -> Vec<u64> {
     let looked_at = usize::try_from(count).unwrap_or(POLLED_MAX).min(POLLED_MAX);
     let mut bytes = vec![0; looked_at * POLLFD_BYTES];
-    if !sys::read_memory(array, &mut bytes) {
+    if !process.read_memory(array, &mut bytes) {
         return Vec::new();
     }
     in_poll_array(&bytes).collect()
@@ -236,8 +250,8 @@ fn in_poll_array(array: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
-/// The descriptors below `limit` in three `fd_set`s of this process's memory; an address of 0 is an empty set.
-fn select_descriptors(limit: u64, sets: [u64; 3]) -> Vec<u64> {
+/// The descriptors below `limit` in three `fd_set`s of the process's memory; an address of 0 is an empty set.
+fn select_descriptors(limit: u64, sets: [u64; 3], process: &impl Surroundings) -> Vec<u64> {
     let len = usize::try_from(limit)
         .unwrap_or(usize::MAX)
         .div_ceil(8)
@@ -245,7 +259,7 @@ fn select_descriptors(limit: u64, sets: [u64; 3]) -> Vec<u64> {
     let mut all = [0_u8; FD_SET_BYTES];
     for address in sets.into_iter().filter(|address| *address != 0) {
         let mut set = [0; FD_SET_BYTES];
-        if sys::read_memory(address, &mut set[..len]) {
+        if process.read_memory(address, &mut set[..len]) {
             all.iter_mut().zip(set).for_each(|(all, set)| *all |= set);
         }
     }
@@ -274,6 +288,7 @@ fn children(argument: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::procfs::surroundings::Own;
     use std::os::fd::AsRawFd;
 
     fn text(number: i64, arguments: [u64; 6]) -> Option<String> {
@@ -283,7 +298,7 @@ mod tests {
             sp: 0,
             pc: 0,
         };
-        wait_object(&call).map(|object| object.text)
+        wait_object(&call, &Own).map(|object| object.text)
     }
 
     fn address_of<T: ?Sized>(value: &T) -> u64 {

@@ -16,7 +16,8 @@ mod standstill;
 mod stuck;
 
 pub(crate) use accounts::{Accounts, short_path, to_f64};
-pub(crate) use compose::is_announced;
+pub(crate) use compose::{close, compose, is_announced, is_elsewhere, keep_better_cause};
 pub(crate) use log::LogThread;
 pub(crate) use reporter::{Message, Reporter, ReporterThread};
 pub use ring::Ring;
+pub(crate) use standstill::standstill;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::ready_holders::Holders;
-use super::tally::Tally;
+use super::tally::{Tally, Wait};
+use super::verdict::Verdict;
 
 /// What Linux gives a thread on a crowded CPU before the next one: 3 ms, and up to a tick more.
 const SLICE: Duration = Duration::from_millis(4);
@@ -193,6 +194,12 @@ impl Evidence {
         let waited = self.run_queue.unwrap_or_default();
         let late = self.watchdog_late >= half || self.suspected_after >= threshold;
         pressed || own || waited >= half || late
+    }
+
+    /// Where the thread slept most, unless it computed.
+    pub(crate) fn main_wait(&self, verdict: Verdict) -> Option<Wait> {
+        let (wait, _) = self.tally.main_wait()?;
+        (!verdict.is_cpu()).then(|| wait.clone())
     }
 
     fn is_awake(&self) -> bool {

@@ -67,6 +67,20 @@ pub(crate) fn judge(evidence: &Evidence, threshold: Duration) -> Option<Judgemen
     Some(judged)
 }
 
+/// The same; how many threads of the process want a CPU is asked only when the machine is about to be named.
+pub(crate) fn judge_in_crowd(
+    evidence: &mut Evidence,
+    threshold: Duration,
+    crowd: impl FnOnce() -> Option<Crowd>,
+) -> Option<Judgement> {
+    let judgement = judge(evidence, threshold)?;
+    if !judgement.verdict.is_machine() {
+        return Some(judgement);
+    }
+    evidence.machine.crowd = crowd();
+    judge(evidence, threshold)
+}
+
 fn decide(evidence: &Evidence, threshold: Duration) -> Option<Judgement> {
     let parts = evidence.parts();
     if evidence.cpu_time().is_none() {

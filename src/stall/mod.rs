@@ -31,7 +31,7 @@ pub(crate) use evidence::{Crowd, Evidence, KernelUse, MachineUse, Parts, SwitchU
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use holder::{Grounds, Suspicion, Witness, suspicion};
 pub(crate) use incident::{Incidents, Membership};
-pub(crate) use judge::{Judgement, judge};
+pub(crate) use judge::{Judgement, judge, judge_in_crowd};
 pub(crate) use limiter::Limiter;
 pub(crate) use line::{agree, is_runtime, own_future, own_line};
 pub(crate) use ready_holders::holders;

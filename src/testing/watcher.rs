@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::ledger::Ledger;
 use super::seat::{Seat, Sighting};
 use crate::capture::{Capturer, sys};
-use crate::procfs::{SyscallState, ThreadFiles, syscall_name, wait_object};
+use crate::procfs::{SyscallState, ThreadFiles, syscall_name};
 
 /// Pause between two looks: what blocks for several of them is seen with its stack. Ten thousand looks a second cost
 /// under a tenth of a core, which only a test pays.
@@ -141,7 +141,7 @@ fn note_sleep(seat: &Seat, poll: u64, capturer: &mut Capturer) {
         captured,
         is_asleep: true,
         syscall: call.map(|call| syscall_name(call.number)),
-        object: call.as_ref().and_then(wait_object),
+        object: call.and_then(|call| sight.files.wait_object(&call)),
     };
     let is_known = sight
         .sightings

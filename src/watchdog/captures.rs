@@ -169,7 +169,7 @@ mod tests {
         let (mut captures, stats) = captures();
         let now = slots::monotonic();
         let mut worker = Worker::new(now, &view());
-        worker.suspect(&Environment::open());
+        worker.suspect(&Environment::open(slots::monotonic));
         captures.begin_look(now + Duration::from_secs(3600));
         assert!(
             captures

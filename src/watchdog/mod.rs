@@ -20,8 +20,11 @@ mod watch;
 mod worker;
 
 pub(crate) use locks::{HeldBy, LockFindings};
-pub(crate) use observe::Observed;
-pub(crate) use standstill::Standstill;
+pub(crate) use observe::{Observed, Subject};
+pub(crate) use pace::{Lateness, lateness};
+pub(crate) use rounds::Rounds;
+pub(crate) use standstill::{Beside, Standstill};
 pub(crate) use stats::Stats;
 pub(crate) use thread::WatchdogThread;
 pub(crate) use watch::Watch;
+pub(crate) use worker::{OpenReport, Worker};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::pace::Round;
 use crate::capture::sys;
-use crate::procfs::{Environment, ThreadFiles, process_cpu_time, suspended_time};
+use crate::procfs::{Environment, ThreadFiles};
 
 /// Age at which the watchdog's own counters are read anew: each read is a system call for which
 /// the kernel prints a text.
@@ -47,15 +47,34 @@ struct Dear {
 impl Rounds {
     /// Begins the first round on the calling thread, which is the watchdog.
     pub(crate) fn begin(now: Duration, cpus: u32, environment: &Environment) -> Self {
-        let own = ThreadFiles::open(sys::current_tid());
+        Self::read_from(
+            ThreadFiles::open(sys::current_tid()),
+            now,
+            cpus,
+            environment,
+        )
+    }
+
+    /// The same for the watchdog that these files belong to.
+    pub(crate) fn read_from(
+        own: ThreadFiles,
+        now: Duration,
+        cpus: u32,
+        environment: &Environment,
+    ) -> Self {
         Self {
             cpus,
             began: now,
-            suspended: suspended_time(),
+            suspended: environment.suspended(),
             own_use: OwnUse::read(now, &own),
             dear: Dear::read(now, environment),
             own,
         }
+    }
+
+    /// From now on these are the watchdog's files: a recording has others for each moment.
+    pub(crate) fn reread_from(&mut self, own: ThreadFiles) {
+        self.own = own;
     }
 
     /// CPU time of the watchdog, as last read.
@@ -73,7 +92,7 @@ impl Rounds {
         let since =
             |now: Option<Duration>, base: Option<Duration>| Some(now?.saturating_sub(base?));
         let took = now.saturating_sub(self.began);
-        let suspended = suspended_time();
+        let suspended = environment.suspended();
         let mut round = Round {
             took,
             wanted: wanted.unwrap_or(took),
@@ -107,7 +126,7 @@ impl Dear {
     fn read(now: Duration, environment: &Environment) -> Self {
         Self {
             at: now,
-            process_cpu: process_cpu_time(),
+            process_cpu: environment.process_cpu(),
             throttled: environment.throttled(),
             steal: environment.steal(),
         }

@@ -74,7 +74,7 @@ impl Watch {
             stats,
             outbox,
             captures,
-            environment: Environment::open(),
+            environment: Environment::open(slots::monotonic),
             workers: BTreeMap::new(),
             alive: Vec::new(),
             next_id: 1,

@@ -7,9 +7,9 @@ use super::observe::Subject;
 
 use crate::capture::{Captured, Capturer};
 use crate::procfs::{
-    Environment, EnvironmentUse, Switches, SyscallState, ThreadFiles, syscall_name, wait_object,
+    Environment, EnvironmentUse, Switches, SyscallState, ThreadFiles, syscall_name,
 };
-use crate::runtime::slots::{self, SlotView};
+use crate::runtime::slots::SlotView;
 use crate::stall::{
     Episode, Evidence, Judgement, KernelUse, MachineUse, Parts, Place, Span, SwitchUse, Tally,
     Wait, Witness,
@@ -67,15 +67,26 @@ struct Usage {
 
 impl Worker {
     pub(crate) fn new(now: Duration, view: &SlotView) -> Self {
+        let stack = view.stack.0..view.stack.1;
+        Self::read_from(ThreadFiles::open(view.tid), now, view.tid, stack)
+    }
+
+    /// The worker that these files belong to.
+    pub(crate) fn read_from(
+        files: ThreadFiles,
+        now: Duration,
+        tid: i32,
+        stack: Range<u64>,
+    ) -> Self {
         Self {
             episode: Episode::new(now),
             open: None,
             sample: None,
             wants_sample: false,
             deferrals: 0,
-            files: ThreadFiles::open(view.tid),
-            tid: view.tid,
-            stack: view.stack.0..view.stack.1,
+            files,
+            tid,
+            stack,
             base: Usage::default(),
             suspected: false,
             tally: Tally::default(),
@@ -87,6 +98,11 @@ impl Worker {
             late_by_quota: Duration::ZERO,
             lock_looks: Vec::new(),
         }
+    }
+
+    /// From now on these are its files: a recording has others for each look.
+    pub(crate) fn reread_from(&mut self, files: ThreadFiles) {
+        self.files = files;
     }
 
     /// A new poll: its evidence counts from here.
@@ -111,7 +127,7 @@ impl Worker {
         self.kernel_base = self.kernel_use();
         self.environment_base = environment.usage();
         self.switches_base = self.files.switches();
-        self.suspected_at = slots::monotonic();
+        self.suspected_at = environment.now();
         self.note_state();
     }
 
@@ -148,7 +164,7 @@ impl Worker {
             syscall: call.map(|call| syscall_name(call.number)),
             wchan: files.wchan(),
             uninterruptible: state == Some('D'),
-            object: call.as_ref().and_then(wait_object),
+            object: call.and_then(|call| files.wait_object(&call)),
         });
     }
 
@@ -185,7 +201,7 @@ impl Worker {
                 pressure: meanwhile.pressure,
                 steal: meanwhile.steal,
                 process_cpu: meanwhile.process_cpu,
-                watched: slots::monotonic().saturating_sub(self.suspected_at),
+                watched: environment.now().saturating_sub(self.suspected_at),
                 crowd: None,
             },
             suspected_after: self.suspected_at.saturating_sub(span.started),

@@ -51,11 +51,12 @@ pub(super) fn text(report: &DrillReport) -> String {
 fn answer(report: &DrillReport) -> String {
     let summary = &report.summary;
     format!(
-        "{} of {} stalls found, {} on the right line, {} with the right verdict; {} wrong proven; {} of {} silent runs silent, {} false blames; open after {} median, {} p99; {} calls interrupted",
+        "{} of {} stalls found, {} on the right line, {} with the right verdict, {} of them recorded; {} wrong proven; {} of {} silent runs silent, {} false blames; open after {} median, {} p99; {} calls interrupted",
         summary.found,
         summary.positives,
         summary.right_line,
         summary.right_verdict,
+        summary.recorded,
         summary.wrong_proven,
         report
             .scenarios
@@ -75,7 +76,7 @@ fn word_of(row: &DrillRow) -> (String, String) {
 }
 
 fn mark(row: &DrillRow, is: bool) -> &'static str {
-    match (row.silent, is) {
+    match (row.silent && !row.recorded, is) {
         (true, true) => "–",
         (_, true) => "yes",
         (_, false) => "NO",
@@ -93,8 +94,11 @@ fn cells(row: &DrillRow) -> [String; 10] {
         if row.found { "yes" } else { "NO" }.to_owned(),
         mark(row, row.right_line).to_owned(),
         mark(row, row.right_verdict).to_owned(),
-        row.open_after_ms
-            .map_or_else(|| "–".to_owned(), |value| format!("{value:.1}")),
+        match row.open_after_ms {
+            _ if row.recorded => "recorded".to_owned(),
+            Some(value) => format!("{value:.1}"),
+            None => "–".to_owned(),
+        },
         row.total_error_pct
             .map_or_else(|| "–".to_owned(), |value| format!("{value:.1}")),
     ]

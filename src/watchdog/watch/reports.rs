@@ -10,7 +10,7 @@ use crate::procfs::ready_threads;
 use crate::report::Message;
 use crate::runtime::slots::{NO_WORKER, SlotView};
 use crate::runtime::{Runtimes, attach};
-use crate::stall::{Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Wait, judge};
+use crate::stall::{Confidence, Crowd, Judgement, Look, Phase, Span, judge_in_crowd};
 use crate::watchdog::observe::{Observed, Subject};
 use crate::watchdog::source::Source;
 use crate::watchdog::worker::OpenReport;
@@ -35,7 +35,14 @@ impl Watch {
             return;
         };
         let mut evidence = worker.evidence(span, &self.environment);
-        let judgement = judged(&mut evidence, threshold, self.cpus)
+        // Who else wants a CPU takes a while to tell.
+        let crowd = || {
+            Some(Crowd {
+                ready: ready_threads(),
+                cpus: self.cpus,
+            })
+        };
+        let judgement = judge_in_crowd(&mut evidence, threshold, crowd)
             .and_then(|judged| self.judged_with_holders(now, key, &mut evidence, judged));
         let (Some(mut judgement), Some(worker)) = (judgement, self.workers.get_mut(&key)) else {
             return;
@@ -69,7 +76,7 @@ impl Watch {
         let subject = subject(&self.runtimes, source, view);
         let victims = self.victims.so_far(key, subject.task_id.unwrap_or(0), now);
         let before = self.victims.settled_of(subject.tid, &self.runtimes);
-        let wait = main_wait(&evidence, &judgement);
+        let wait = evidence.main_wait(judgement.verdict);
         worker.open = Some(OpenReport {
             id,
             started_at_unix_ms,
@@ -131,25 +138,6 @@ impl Watch {
             self.tell(Message::Observed(close));
         }
     }
-}
-
-/// Where the thread slept most, unless it computed.
-fn main_wait(evidence: &Evidence, judgement: &Judgement) -> Option<Wait> {
-    let (wait, _) = evidence.tally.main_wait()?;
-    (!judgement.verdict.is_cpu()).then(|| wait.clone())
-}
-
-/// The judgement; who else wants a CPU is asked only when the machine is about to be named, since that takes a while.
-fn judged(evidence: &mut Evidence, threshold: Duration, cpus: u32) -> Option<Judgement> {
-    let judgement = judge(evidence, threshold)?;
-    if !judgement.verdict.is_machine() {
-        return Some(judgement);
-    }
-    evidence.machine.crowd = Some(Crowd {
-        ready: ready_threads(),
-        cpus,
-    });
-    judge(evidence, threshold)
 }
 
 /// Whether a verdict on an attached worker holds although its polls cannot be told apart: sleeping inside one turn of

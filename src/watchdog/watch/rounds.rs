@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::Watch;
 use super::reports::unix_ms_before;
-use crate::procfs::tracer;
 use crate::report::Message;
 use crate::watchdog::pace::{Lateness, Round};
 use crate::watchdog::rounds::Rounds;
@@ -45,7 +44,7 @@ impl Watch {
         };
         let polls = self.workers.values();
         let beside = Beside {
-            tracer: tracer(),
+            tracer: self.environment.tracer(),
             polls: polls.filter(|worker| worker.episode.is_busy()).count(),
         };
         let found = Standstill::of(round, lateness, beside);

@@ -46,6 +46,10 @@ const FILES: &[(&str, &str)] = scenarios![
     "connect",
     "child-wait",
     "backtrace",
+    "dns",
+    "foreign-call",
+    "page-fault",
+    "undumpable",
     "case-block",
     "case-long-block",
     "case-endless",
@@ -70,6 +74,12 @@ const FILES: &[(&str, &str)] = scenarios![
     "starved",
     "stopped",
     "stopped-busy",
+    "starved-poll",
+    "own-threads",
+    "throttled",
+    "frozen",
+    "traced",
+    "suspended",
 ];
 
 /// Every scenario.

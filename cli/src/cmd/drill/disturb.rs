@@ -34,7 +34,7 @@ impl Disturber {
     pub(super) fn start(scenario: &Scenario, subject: Option<u32>) -> Result<Self, Failure> {
         let disturbance = match &scenario.deed {
             Deed::Silent(quiet) => quiet.disturbance,
-            Deed::Stall(_) | Deed::Finding(_) => Disturbance::None,
+            Deed::Stall(_) | Deed::Finding(_) | Deed::Recorded(_) => Disturbance::None,
         };
         let pid = subject
             .and_then(|pid| i32::try_from(pid).ok())

@@ -10,6 +10,7 @@ mod generations;
 mod plan;
 mod program;
 mod quantile;
+mod recorded;
 mod report;
 mod row;
 mod scenario;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::plan::{Plan, Run};
+use self::scenario::{Deed, Scenario};
 use super::runtime;
 use crate::args::{Drill, DrillSubject};
 use crate::ending::{Ending, Failure};
@@ -36,10 +38,9 @@ pub(crate) use scenario::{Flavor, Tier, word};
 pub(crate) fn run(drill: &Drill) -> Result<Ending, Failure> {
     let scenarios = catalogue::named(&drill.scenario)?;
     if drill.list {
-        let lines: Vec<_> = scenarios
-            .iter()
-            .map(|scenario| (scenario.name.as_str(), scenario.title.as_str()))
-            .collect();
+        let titles: Vec<_> = scenarios.iter().map(Scenario::marked_title).collect();
+        let names = scenarios.iter().map(|scenario| scenario.name.as_str());
+        let lines: Vec<_> = names.zip(titles.iter().map(String::as_str)).collect();
         render::scenarios(&lines)?;
         return Ok(Ending::Expected);
     }
@@ -103,6 +104,10 @@ async fn perform(plan: Plan) -> Report {
 }
 
 async fn one(run: Run) -> (usize, Row) {
+    if let Deed::Recorded(recorded) = &run.scenario.deed {
+        let row = score::replayed(&run.scenario, recorded, run.combination);
+        return (run.number, row);
+    }
     let row = match watch::watch(&run.scenario, run.combination, run.seconds).await {
         Ok(seen) => score::score(&run.scenario, run.combination, &seen),
         Err(failure) => score::failed(&run.scenario, run.combination, &failure.to_string()),

@@ -45,7 +45,12 @@ impl Plan {
             is_chosen && (!drill.quick || scenario.quick.contains(run))
         };
         let mut runs = Vec::new();
-        for scenario in scenarios {
+        // Recorded system calls have the numbers of their machine.
+        let can_run = |scenario: &Scenario| match &scenario.deed {
+            Deed::Recorded(recorded) => recorded.recording.is_native(),
+            Deed::Stall(_) | Deed::Silent(_) | Deed::Finding(_) => true,
+        };
+        for scenario in scenarios.into_iter().filter(can_run) {
             let scenario = Arc::new(scenario);
             for combination in scenario.combinations().filter(|run| wanted(&scenario, run)) {
                 runs.push(Run {

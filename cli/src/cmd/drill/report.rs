@@ -39,6 +39,8 @@ pub(crate) struct Summary {
     pub(crate) wrong_proven: usize,
     /// Runs that had to stay silent.
     pub(crate) negatives: usize,
+    /// Rows judged from recorded evidence; each is one of the acts above, without times.
+    pub(crate) recorded: usize,
     /// Reports that blamed code for what it did not do, in all runs.
     pub(crate) false_blames: usize,
     /// From an act's begin to its open report in hand; without computations in tier T0, which are reported from 150 ms on.
@@ -90,6 +92,7 @@ impl Report {
             right_verdict: count(|act| act.right_verdict),
             wrong_proven: rows.iter().map(|row| row.wrong_proven).sum(),
             negatives: rows.iter().filter(|row| row.silent).count(),
+            recorded: rows.iter().filter(|row| row.recorded).count(),
             false_blames: rows.iter().map(|row| row.false_blames).sum(),
             open_ms_p50: quantile(opens(), 0.5),
             open_ms_p99: quantile(opens(), 0.99),

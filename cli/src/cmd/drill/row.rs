@@ -30,6 +30,8 @@ pub(crate) struct Row {
     pub(crate) total_error_pct: Option<f64>,
     /// What else is worth knowing.
     pub(crate) note: String,
+    /// Whether it was judged from recorded evidence: it has no times then.
+    pub(crate) recorded: bool,
     /// Whether it had to stay silent.
     pub(crate) silent: bool,
     /// Acts.

@@ -13,6 +13,7 @@ use pollscope::stall::Verdict;
 use serde::{Deserialize, Serialize};
 
 use super::program::Program;
+use super::recorded::Recorded;
 use super::strain::Strain;
 
 /// One scenario.
@@ -49,6 +50,8 @@ pub(crate) enum Deed {
     Silent(Quiet),
     /// No poll is too long and yet the service suffers: a finding must be told, and no stall.
     Finding(Trouble),
+    /// Nothing is done here: evidence of what cannot be made at will is judged as it was recorded.
+    Recorded(Box<Recorded>),
 }
 
 /// Workers that are held.
@@ -216,6 +219,16 @@ impl Expectation {
 }
 
 impl Scenario {
+    /// Its title, marked if it is judged from recorded evidence.
+    pub(crate) fn marked_title(&self) -> String {
+        let mark = if matches!(self.deed, Deed::Recorded(_)) {
+            " (recorded)"
+        } else {
+            ""
+        };
+        format!("{}{mark}", self.title)
+    }
+
     /// Every run of it.
     pub(crate) fn combinations(&self) -> impl Iterator<Item = Combination> {
         self.runtimes.iter().flat_map(|runtime| {

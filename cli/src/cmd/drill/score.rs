@@ -1,25 +1,36 @@
 //! What a run was worth: reports held against the truth. PURE.
 //!
-//! One file for each kind of run: `hold` for acts that must be found, `quiet` for runs in which no code may be blamed. Here is
-//! what their rows have in common.
+//! One file for each kind of run: `hold` for acts that must be found, `quiet` for runs in which no code may be blamed,
+//! `recorded` for evidence that was recorded elsewhere. Here is what their rows have in common.
 
 use pollscope::stall::{Stall, Verdict};
 
+use super::recorded::Recorded;
 use super::row::{ActScore, Row};
 use super::scenario::{Combination, Deed, Hold, Quiet, Scenario};
 use super::watch::Seen;
 
 mod hold;
 mod quiet;
+mod recorded;
 #[cfg(test)]
 mod tests;
 
 /// The row of one run.
 pub(super) fn score(scenario: &Scenario, run: Combination, seen: &Seen) -> Row {
     match &scenario.deed {
+        Deed::Recorded(recorded) => replayed(scenario, recorded, run),
         Deed::Stall(hold) => hold::score(scenario, hold, run, seen),
         Deed::Silent(quiet) => quiet::score(scenario, quiet, run, seen),
         Deed::Finding(trouble) => quiet::score_trouble(scenario, trouble, run, seen),
+    }
+}
+
+/// The row of recorded evidence, which needs no run.
+pub(super) fn replayed(scenario: &Scenario, recorded: &Recorded, run: Combination) -> Row {
+    match recorded.recording.replay() {
+        Ok(replayed) => recorded::score(scenario, recorded, run, &replayed.stalls),
+        Err(error) => failed(scenario, run, &error.to_string()),
     }
 }
 
@@ -29,7 +40,10 @@ pub(super) fn failed(scenario: &Scenario, run: Combination, why: &str) -> Row {
     row.got = "the run failed".to_owned();
     why.clone_into(&mut row.note);
     if let Deed::Stall(hold) = &scenario.deed {
-        row.acts = vec![missing(hold); wanted_acts(hold)];
+        row.acts = vec![missing(first_verdict(hold)); wanted_acts(hold)];
+    }
+    if let Deed::Recorded(recorded) = &scenario.deed {
+        row.acts = vec![missing(recorded.verdict)];
     }
     row
 }
@@ -40,9 +54,9 @@ fn wanted_acts(hold: &Hold) -> usize {
 }
 
 /// An act of which nothing was told.
-fn missing(hold: &Hold) -> ActScore {
+fn missing(expected: Verdict) -> ActScore {
     ActScore {
-        expected: first_verdict(hold),
+        expected,
         got: None,
         right_verdict: false,
         right_line: false,
@@ -71,7 +85,12 @@ fn row(scenario: &Scenario, run: Combination, seen: &Seen) -> Row {
         open_after_ms: None,
         total_error_pct: None,
         note: notes.join("; "),
-        silent: matches!(scenario.deed, Deed::Silent(_)),
+        recorded: matches!(scenario.deed, Deed::Recorded(_)),
+        silent: match &scenario.deed {
+            Deed::Silent(_) => true,
+            Deed::Recorded(recorded) => recorded.verdict.is_machine(),
+            Deed::Stall(_) | Deed::Finding(_) => false,
+        },
         acts: Vec::new(),
         false_blames: 0,
         wrong_proven: 0,
@@ -98,6 +117,10 @@ fn expected(deed: &Deed) -> String {
         }) => format!("{}, no code blamed", verdict.name()),
         Deed::Silent(_) => "no code blamed".to_owned(),
         Deed::Finding(trouble) => format!("finding {}", trouble.finding.name()),
+        Deed::Recorded(recorded) if recorded.verdict.is_machine() => {
+            format!("{}, no code blamed", recorded.verdict.name())
+        }
+        Deed::Recorded(recorded) => recorded.verdict.name().to_owned(),
     }
 }
 

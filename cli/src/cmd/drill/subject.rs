@@ -190,6 +190,8 @@ impl Stage<'_> {
                 let end = Instant::now() + Duration::from_secs(self.seconds);
                 quiet.program.run(&self.bench, end).await;
             }
+            // Judged without a subject.
+            Deed::Recorded(_) => {}
             Deed::Finding(trouble) => {
                 let end = Instant::now() + Duration::from_secs(trouble.seconds);
                 trouble.strain.run(&self.bench, end).await;

@@ -23,7 +23,7 @@ pub(super) fn score(scenario: &Scenario, hold: &Hold, run: Combination, seen: &S
         .map(|acted| score_act(hold, acted, &seen.reports))
         .collect();
     let wanted = wanted_acts(hold);
-    acts.resize(wanted.max(acts.len()), missing(hold));
+    acts.resize(wanted.max(acts.len()), missing(first_verdict(hold)));
     let mut row = Row {
         got: got(&acts),
         found: acts.iter().all(|act| act.got.is_some()) && has_escalated(hold, seen),
