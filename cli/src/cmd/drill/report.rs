@@ -110,6 +110,7 @@ impl Report {
     }
 
     /// Whether everything that the project promises held: all found, 95 % of lines and verdicts right, nobody blamed falsely.
+    /// Times are shown only: on a machine that others use they tell of the others.
     pub(crate) fn is_as_expected(&self) -> bool {
         let summary = &self.summary;
         let enough = |right: usize| share(right, summary.positives) >= RIGHT_SHARE;
@@ -147,4 +148,76 @@ fn confusion(rows: &[Row]) -> Vec<Confusion> {
             right,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::drill::scenario::Flavor;
+
+    fn row(acts: Vec<ActScore>) -> Row {
+        Row {
+            name: "sleep".to_owned(),
+            runtime: Flavor::Multi,
+            tier: Tier::T2,
+            expected: String::new(),
+            got: String::new(),
+            found: acts.iter().all(|act| act.got.is_some()),
+            right_line: true,
+            right_verdict: true,
+            open_after_ms: None,
+            total_error_pct: None,
+            note: String::new(),
+            recorded: false,
+            silent: false,
+            acts,
+            false_blames: 0,
+            wrong_proven: 0,
+            interrupted: 0,
+            seconds: 1.0,
+        }
+    }
+
+    fn right(open_after_ms: f64) -> ActScore {
+        ActScore {
+            expected: Verdict::Sleep,
+            got: Some(Verdict::Sleep),
+            right_verdict: true,
+            right_line: true,
+            open_after_ms: Some(open_after_ms),
+            total_error_pct: Some(0.0),
+            confidence: None,
+        }
+    }
+
+    fn holds(rows: Vec<Row>) -> bool {
+        Report::new(rows, Duration::ZERO).is_as_expected()
+    }
+
+    /// Goal: one wrong line or verdict in twenty is forgiven, a second is not; one missing act never is.
+    #[test]
+    fn shares_are_held() {
+        let with = |wrong: usize, spoil: fn(&mut ActScore)| {
+            let mut acts = vec![right(12.0); 20];
+            acts.iter_mut().take(wrong).for_each(spoil);
+            holds(vec![row(acts)])
+        };
+        assert!(with(1, |act| act.right_line = false));
+        assert!(!with(2, |act| act.right_line = false));
+        assert!(with(1, |act| act.right_verdict = false));
+        assert!(!with(2, |act| act.right_verdict = false));
+        assert!(!with(1, |act| act.got = None));
+    }
+
+    /// Goal: wrong proofs and false blames fail a drill in which all else is right; a late report does not.
+    #[test]
+    fn nobody_is_blamed_falsely() {
+        assert!(holds(vec![row(vec![right(900.0)])]));
+        let mut proven = row(vec![right(12.0)]);
+        proven.wrong_proven = 1;
+        assert!(!holds(vec![row(vec![right(12.0)]), proven]));
+        let mut blamed = row(vec![right(12.0)]);
+        blamed.false_blames = 1;
+        assert!(!holds(vec![blamed]));
+    }
 }
