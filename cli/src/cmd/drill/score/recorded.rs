@@ -82,6 +82,8 @@ fn is_right_line(recorded: &Recorded, stall: &Stall) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pollscope::stall::Verdict;
+
     use super::*;
     use crate::cmd::drill::catalogue;
     use crate::cmd::drill::scenario::Deed;
@@ -140,6 +142,25 @@ mod tests {
                     assert!(row.note.contains(&where_it_is), "{}", row.note);
                 }
             }
+        }
+    }
+
+    /// Goal: a standstill is a test only if the poll in it would have been a stall by its length alone.
+    #[test]
+    fn standstills_are_long_enough() {
+        let is_standstill =
+            |recorded: &Recorded| matches!(recorded.verdict, Verdict::Frozen | Verdict::Suspended);
+        let all = recordings().into_iter();
+        for (scenario, recorded) in all.filter(|(_, recorded)| is_standstill(recorded)) {
+            let moments = recorded.recording.moments.iter();
+            let polling = moments.filter(|moment| {
+                let poll = moment.poll.as_ref();
+                poll.is_some_and(|poll| poll.token != 0)
+            });
+            let times: Vec<u64> = polling.map(|moment| moment.monotonic).collect();
+            let length = times.last().unwrap() - times.first().unwrap();
+            let threshold = recorded.recording.threshold_ms * 1_000_000;
+            assert!(length > threshold, "{}: {length} ns", scenario.name);
         }
     }
 
