@@ -1,7 +1,7 @@
 //! One stack of one thread, by whichever way does not hurt it.
 //!
-//! A thread in a system call is read from outside: the kernel tells its stack pointer and program counter, the stack
-//! is copied, and the kernel is asked again to prove that the thread has not moved. Only a thread that is running
+//! A thread that is blocked, in a system call or a page fault, is read from outside: the kernel tells its stack pointer and
+//! program counter, the stack is copied, and the kernel is asked again to prove that the thread has not moved. Only one that runs
 //! gets a signal, or one in a call that the kernel restarts by itself, or in any call if the owner wants that. Each signal
 //! that may have broken off a call is counted. What cannot be had is said, not guessed.
 
@@ -118,30 +118,31 @@ impl Capturer {
         self.unwinder.refresh(sys::modules(), &OwnMemory);
         let mut cut = Captured::none("its state could not be read, and it may be in a system call");
         for _ in 0..ATTEMPTS_MAX {
-            let call = match files.syscall() {
-                Some(SyscallState::Blocked(call)) => call,
-                Some(SyscallState::Running) => return self.by_signal(tid, stack, None),
-                Some(SyscallState::Outside { .. }) | None => break,
+            let Some(state) = files.syscall() else { break };
+            let (sp, pc, call) = match state {
+                SyscallState::Blocked(call) => (call.sp, call.pc, Some(call.number)),
+                SyscallState::Outside { sp, pc } => (sp, pc, None),
+                SyscallState::Running => return self.by_signal(tid, stack, None),
             };
             let registers = Registers {
-                pc: call.pc,
-                sp: call.sp,
+                pc,
+                sp,
                 ..Registers::default()
             };
-            let bounds = bounds(stack, call.sp);
+            let bounds = bounds(stack, sp);
             let Some(copy) = copy_blocked(registers, &bounds) else {
                 return Captured::none("blocked on a stack of its own or one that cannot be read");
             };
-            if files.syscall() != Some(SyscallState::Blocked(call)) {
+            if files.syscall() != Some(state) {
                 cut = Captured::none("it moved at every look");
                 continue;
             }
             let unwound = self.unwinder.unwind(&copy, &OwnMemory);
             let captured = Captured {
-                call: Some(call.number),
+                call,
                 ..Captured::new(unwound, StackVia::Syscall, copy.truncated)
             };
-            let may_signal = self.interrupts || restarts_by_itself(call.number);
+            let may_signal = self.interrupts || call.is_some_and(restarts_by_itself);
             if captured.complete || !may_signal {
                 return captured;
             }

@@ -76,14 +76,10 @@ fn waits(ends: &mut Vec<Box<dyn std::any::Any>>) -> Vec<(&'static str, Wait)> {
     let held = Arc::new((Mutex::new(()), RwLock::new(()), Condvar::new()));
     let (locked, read_locked, condition) =
         (Arc::clone(&held), Arc::clone(&held), Arc::clone(&held));
-    let (hold, is_held) = channel::<()>();
-    std::thread::spawn(move || {
-        let _guards = (held.0.lock(), held.1.write());
-        hold.send(()).unwrap();
-        std::thread::sleep(LONG);
-    });
-    is_held.recv().unwrap();
-    ends.push(Box::new((sender, pipe_end, full_end, listener)));
+    take_both(held);
+    let missing = sys::MissingPage::new().unwrap();
+    let reader = missing.reader();
+    ends.push(Box::new((sender, pipe_end, full_end, listener, missing)));
     vec![
         ("sleep", boxed(|| std::thread::sleep(LONG))),
         ("channel", boxed(move || receives(&receiver))),
@@ -125,6 +121,7 @@ fn waits(ends: &mut Vec<Box<dyn std::any::Any>>) -> Vec<(&'static str, Wait)> {
             "accept",
             boxed(|| drop(TcpListener::bind("127.0.0.1:0").unwrap().accept())),
         ),
+        ("page fault", boxed(reader)),
         ("child", boxed(waits_for_a_child)),
         ("file lock", boxed(waits_for_a_file_lock)),
         (
@@ -137,6 +134,17 @@ fn waits(ends: &mut Vec<Box<dyn std::any::Any>>) -> Vec<(&'static str, Wait)> {
             }),
         ),
     ]
+}
+
+/// Takes the locks on a thread that keeps them.
+fn take_both(locks: Arc<(Mutex<()>, RwLock<()>, Condvar)>) {
+    let (hold, is_held) = channel::<()>();
+    std::thread::spawn(move || {
+        let _guards = (locks.0.lock(), locks.1.write());
+        hold.send(()).unwrap();
+        std::thread::sleep(LONG);
+    });
+    is_held.recv().unwrap();
 }
 
 fn waits_for_a_child() {

@@ -11,6 +11,8 @@ pub(crate) enum SyscallState {
     Blocked(BlockedCall),
     /// Asleep, but not in a system call: a page fault.
     Outside {
+        /// Stack pointer.
+        sp: u64,
         /// Program counter.
         pc: u64,
     },
@@ -45,7 +47,7 @@ pub(crate) fn syscall(text: &str) -> Option<SyscallState> {
         .map(hex)
         .collect::<Option<_>>()?;
     match (number, rest.as_slice()) {
-        (-1, [_sp, pc]) => Some(SyscallState::Outside { pc: *pc }),
+        (-1, [sp, pc]) => Some(SyscallState::Outside { sp: *sp, pc: *pc }),
         (_, [a, b, c, d, e, f, sp, pc]) if number >= 0 => {
             let arguments = [*a, *b, *c, *d, *e, *f];
             Some(SyscallState::Blocked(BlockedCall {
@@ -167,7 +169,10 @@ mod tests {
         assert_eq!(syscall("running\n"), Some(SyscallState::Running));
         assert_eq!(
             syscall("-1 0x7ffd 0x55d0\n"),
-            Some(SyscallState::Outside { pc: 0x55d0 })
+            Some(SyscallState::Outside {
+                sp: 0x7ffd,
+                pc: 0x55d0
+            })
         );
         let text = "230 0x1 0x0 0x7f3a 0x7f3b 0x0 0x3 0x7f3c9000 0x7f3d0aa7\n";
         let expected = BlockedCall {

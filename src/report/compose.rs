@@ -153,7 +153,7 @@ fn doubts(
 }
 
 /// Whether the stack was taken while the thread did what the verdict names: running for a CPU verdict, in the very
-/// system call that most looks saw for the others.
+/// system call, or the page fault, that most looks saw for the others.
 fn fits(captured: &Captured, observed: &Observed) -> bool {
     match (&observed.wait, captured.call) {
         _ if observed.judgement.verdict.is_cpu() => {
@@ -166,6 +166,13 @@ fn fits(captured: &Captured, observed: &Observed) -> bool {
             }),
             Some(call),
         ) => *number == call && captured.via == StackVia::Syscall,
+        (
+            Some(Wait {
+                place: Place::Outside,
+                ..
+            }),
+            None,
+        ) => captured.via == StackVia::Syscall,
         _ => false,
     }
 }

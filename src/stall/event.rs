@@ -39,7 +39,7 @@ pub enum Confidence {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StackVia {
-    /// Read from outside while the thread stood in a system call; the thread noticed nothing.
+    /// Read from outside while the thread stood in a system call or a page fault; the thread noticed nothing.
     Syscall,
     /// Copied by the thread itself in a signal handler.
     Signal,

@@ -52,7 +52,7 @@ pub(crate) use imp::{
     any(target_arch = "x86_64", target_arch = "aarch64"),
     not(pollscope_no_capture)
 ))]
-pub(crate) use imp::{in_foreign_callback, load_and_unload, lock_file};
+pub(crate) use imp::{MissingPage, in_foreign_callback, load_and_unload, lock_file};
 
 /// How often the calling thread had to wait since it began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -9,6 +9,8 @@ mod foreign;
 #[cfg(test)]
 mod library;
 mod memory;
+#[cfg(test)]
+mod missing_page;
 mod modules;
 mod signal;
 mod thread;
@@ -27,6 +29,8 @@ pub(crate) use foreign::{in_foreign_callback, lock_file};
 #[cfg(test)]
 pub(crate) use library::load_and_unload;
 pub(crate) use memory::{read_memory, static_memory};
+#[cfg(test)]
+pub(crate) use missing_page::MissingPage;
 pub(crate) use modules::modules;
 pub(crate) use signal::CaptureSignal;
 pub(crate) use thread::{
