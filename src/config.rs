@@ -39,7 +39,7 @@ pub struct Config {
     pub warn: Duration,
     /// A stall at least this long counts as stuck and `/readyz` fails; `POLLSCOPE_STUCK_MS`, default 1000.
     pub stuck: Duration,
-    /// Where the admin server listens; `POLLSCOPE_ADMIN` as `host:port` or `off`, default off.
+    /// Where the admin server listens; `POLLSCOPE_ADMIN` as `ip:port` or `off`, default off.
     ///
     /// Anything but a loopback address needs [`Config::admin_token`].
     pub admin: Option<SocketAddr>,

@@ -149,6 +149,8 @@ impl Player<'_> {
                 self.report(moment, span, environment);
             }
             Step::Over(span) => self.close(span, look.busy),
+            // A recording has no stamps, without which nothing is known to have been missed.
+            Step::Missed(_) => (),
         }
     }
 
@@ -244,7 +246,7 @@ impl Player<'_> {
         let open = worker.open.take();
         let parts = open
             .as_ref()
-            .map(|open| worker.final_parts(span, open.parts));
+            .map(|open| worker.final_parts(span, open.parts, None));
         if busy_again {
             worker.begin();
         }

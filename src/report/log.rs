@@ -184,6 +184,7 @@ fn sentence(stall: &Stall) -> String {
         Phase::Close => "was stalled for",
     };
     let who = match stall.worker {
+        _ if stall.verdict.is_standstill() => "the whole process".to_owned(),
         Some(worker) => format!("worker {worker} of runtime {}", stall.runtime),
         None => format!("the block_on thread of runtime {}", stall.runtime),
     };

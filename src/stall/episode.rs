@@ -30,6 +30,9 @@ pub(crate) enum Step {
     Due(Span),
     /// A reported stall is over.
     Over(Span),
+    /// A poll that was flagged ended after it had surely lasted the threshold and before it was reported: no look fell into
+    /// that time, or none that decided.
+    Missed(Span),
 }
 
 /// Begin and length of a poll as far as known.
@@ -84,7 +87,11 @@ impl Episode {
         if self.busy && look.busy && look.token == self.token {
             return self.same_poll(now, threshold);
         }
-        let over = (self.busy && self.next_report.is_some()).then(|| self.over(now, look));
+        let over = if self.busy {
+            self.over(now, look, threshold)
+        } else {
+            None
+        };
         // Another poll than at the last look began after that look, and after the stamped end of the one before it.
         let stamped = self.stamp(look).unwrap_or(last_look);
         let last_other = stamped.max(last_look);
@@ -97,7 +104,7 @@ impl Episode {
             ..Self::new(now)
         };
         match over {
-            Some(over) => Step::Over(over),
+            Some(over) => over,
             None if look.busy => Step::Begun,
             None => Step::Quiet,
         }
@@ -169,12 +176,14 @@ impl Episode {
         }
     }
 
-    fn over(&self, now: Duration, look: Look) -> Span {
-        let span = self.span(self.stamp(look).unwrap_or(now));
-        Span {
-            reported: true,
-            ..span
+    fn over(&self, now: Duration, look: Look, threshold: Duration) -> Option<Step> {
+        let stamp = self.stamp(look);
+        let span = self.span(stamp.unwrap_or(now));
+        if span.reported {
+            return Some(Step::Over(span));
         }
+        let surely = span.length.saturating_sub(span.uncertainty);
+        (stamp.is_some() && surely >= threshold).then_some(Step::Missed(span))
     }
 
     /// The end of this poll, if the worker has stamped it.
@@ -247,6 +256,27 @@ mod tests {
             panic!("next")
         };
         assert!(span.started >= ms(30));
+    }
+
+    /// A poll whose stamped end shows that it lasted the threshold is not lost when no look fell between that and its end; one
+    /// that may have been shorter is.
+    #[test]
+    fn a_stall_between_two_looks() {
+        let ends_at = |end: u64| {
+            let mut episode = Episode::new(ms(0));
+            episode.step(ms(2), idle(), T);
+            assert_eq!(episode.step(ms(4), busy(7), T), Step::Begun);
+            assert_eq!(episode.step(ms(9), busy(7), T), Step::Suspect);
+            let next = Look {
+                token: 8,
+                busy: true,
+                ended: Some((7, ms(end))),
+            };
+            episode.step(ms(16), next, T)
+        };
+        assert!(matches!(ends_at(15), Step::Missed(span) if span.length == ms(12)));
+        assert!(matches!(ends_at(14), Step::Missed(span) if span.length == ms(11)));
+        assert_eq!(ends_at(13), Step::Begun);
     }
 
     /// Many short polls are never a stall, however busy the worker is.

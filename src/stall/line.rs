@@ -15,6 +15,9 @@ const FOREIGN_PATHS: &[&str] = &[
     "/rustlib/src/",
     "/library/std/src/",
     "/library/core/src/",
+    // `cargo vendor`, and Bazel's crate_universe.
+    "/vendor/",
+    "/external/crates__",
     // The standard library's own dependencies, as its builders unpacked them: its backtraces run in them.
     "/rust/deps/",
 ];

@@ -34,7 +34,7 @@ pub(crate) use incident::{Incidents, Membership};
 pub(crate) use judge::{Judgement, judge, judge_in_crowd};
 pub(crate) use limiter::Limiter;
 pub(crate) use line::{agree, is_runtime, own_future, own_line};
-pub(crate) use ready_holders::holders;
+pub(crate) use ready_holders::{Holders, holders};
 pub(crate) use refine::refine;
 pub(crate) use tally::{Place, Tally, Wait};
 pub(crate) use victims::{Stretch, TaskDelay, VictimTally, charge};

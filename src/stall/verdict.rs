@@ -112,6 +112,12 @@ impl Verdict {
         )
     }
 
+    /// Whether the whole process stood still, not one thread of it.
+    #[must_use]
+    pub const fn is_standstill(self) -> bool {
+        matches!(self, Self::Frozen | Self::Suspended)
+    }
+
     /// Whether the thread was computing rather than waiting.
     #[must_use]
     pub const fn is_cpu(self) -> bool {

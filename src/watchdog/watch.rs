@@ -24,7 +24,7 @@ use crate::runtime::attach;
 use crate::runtime::coarse_clock;
 use crate::runtime::slots::{self, SlotView};
 use crate::runtime::{Runtimes, Tier};
-use crate::stall::{Look, Step};
+use crate::stall::{Look, Span, Step};
 
 mod findings;
 mod lock_waits;
@@ -176,7 +176,7 @@ impl Watch {
                 .get_mut(&key)
                 .map(|worker| worker.episode.step(now, look, threshold));
             if let Some(Step::Over(span)) = over {
-                self.close(key, span, false);
+                self.close(key, span, false, None);
             }
             self.victims.forget(key);
             self.workers.remove(&key);
@@ -236,6 +236,7 @@ impl Watch {
             Step::Suspect => {
                 self.victims.suspect(key, view, worker.episode.started());
                 source.flag(look);
+                worker.suspected_view = Some(*view);
                 worker.suspect(&self.environment);
                 // Turns of an attached worker's loop are told late, so a busy one would be asked for its stack all the time.
                 worker.wants_sample = source.sees_polls() || worker.is_asleep();
@@ -246,13 +247,20 @@ impl Watch {
                 // Again, because a poll can be due at its second look already, without having been suspected.
                 self.victims.suspect(key, view, span.started);
                 source.flag(look);
+                worker.suspected_view = Some(*view);
                 worker.suspect(&self.environment);
                 worker.note_state();
                 self.report(now, key, source, look, view, span);
             }
             Step::Over(span) => {
                 self.last_move = now;
-                self.close(key, span, look.busy);
+                self.close(key, span, look.busy, ended_cpu(view, span));
+            }
+            Step::Missed(span) => {
+                self.last_move = now;
+                let ended_cpu = ended_cpu(view, span);
+                self.report_ended(now, key, source, span, ended_cpu);
+                self.close(key, span, look.busy, ended_cpu);
             }
         }
     }
@@ -275,4 +283,9 @@ impl Watch {
             worker.sample = sample.filter(|_| source.is_still(look, view));
         }
     }
+}
+
+/// CPU time of the worker's thread at the end of this poll, if that was stamped.
+fn ended_cpu(view: &SlotView, span: Span) -> Option<Duration> {
+    view.ended_cpu.filter(|_| view.ended.0 == span.token)
 }

@@ -44,6 +44,8 @@ pub(crate) struct Worker {
     late: Duration,
     /// The part of it that the CPU quota is to blame for.
     late_by_quota: Duration,
+    /// Who it was when it was suspected.
+    pub(crate) suspected_view: Option<SlotView>,
     /// Looks at the other threads while it waits for a lock.
     pub(crate) lock_looks: Vec<Vec<Witness>>,
 }
@@ -96,6 +98,7 @@ impl Worker {
             suspected_at: Duration::ZERO,
             late: Duration::ZERO,
             late_by_quota: Duration::ZERO,
+            suspected_view: None,
             lock_looks: Vec::new(),
         }
     }
@@ -115,6 +118,7 @@ impl Worker {
         self.deferrals = 0;
         self.late = Duration::ZERO;
         self.late_by_quota = Duration::ZERO;
+        self.suspected_view = None;
         self.lock_looks.clear();
     }
 
@@ -210,6 +214,21 @@ impl Worker {
         }
     }
 
+    /// The same about a poll that has ended, with its thread's CPU time at that end. What the kernel has counted since then is
+    /// in the rest of it, so the thread's state now is left out.
+    pub(crate) fn ended_evidence(
+        &self,
+        span: Span,
+        environment: &Environment,
+        ended_cpu: Duration,
+    ) -> Evidence {
+        Evidence {
+            cpu: self.base.cpu.map(|base| ended_cpu.saturating_sub(base)),
+            state: None,
+            ..self.evidence(span, environment)
+        }
+    }
+
     fn times(&self, span: Span) -> Evidence {
         let now = self.usage();
         let since =
@@ -252,11 +271,20 @@ impl Worker {
         self.tally.asleep_looks() > 0
     }
 
-    /// The split of a stall that is over; in the proportions of its last report if its thread is gone as well.
-    pub(crate) fn final_parts(&self, span: Span, last: Parts) -> Parts {
+    /// The split of a stall that is over, with its thread's CPU time at its end if that is known; in the proportions of its
+    /// last report if its thread is gone as well.
+    pub(crate) fn final_parts(
+        &self,
+        span: Span,
+        last: Parts,
+        ended_cpu: Option<Duration>,
+    ) -> Parts {
         let mut evidence = self.times(span);
         if evidence.cpu.is_none() {
             return last.scaled_to(span.length);
+        }
+        if let (Some(ended), Some(base)) = (ended_cpu, self.base.cpu) {
+            evidence.cpu = Some(ended.saturating_sub(base));
         }
         // The thread has gone on: what it does now says nothing about the poll.
         evidence.state = None;

@@ -10,6 +10,8 @@ mod flavours;
 #[cfg(test)]
 mod locks;
 #[cfg(test)]
+mod short;
+#[cfg(test)]
 mod stalls;
 #[cfg(test)]
 mod standstill;

@@ -169,6 +169,9 @@ fn duration(stall: &Stall) -> String {
 }
 
 fn worker(stall: &Stall) -> String {
+    if stall.verdict.is_standstill() {
+        return "the whole process".to_owned();
+    }
     stall.worker.map_or_else(
         || "block_on thread".to_owned(),
         |worker| format!("worker {worker}"),

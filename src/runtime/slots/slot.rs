@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::monotonic;
-use crate::capture::sys::AtomicStatic;
+use crate::capture::sys::{self, AtomicStatic};
 use crate::primitives::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, fence};
 
 /// Stands for "no worker index": a thread inside `block_on`.
@@ -32,6 +32,8 @@ pub(crate) struct Slot {
     flagged_seq: AtomicU64,
     pub(super) ended_seq: AtomicU64,
     pub(super) ended_ns: AtomicU64,
+    /// CPU time of the thread at that end; 0 if it could not be read.
+    pub(super) ended_cpu_ns: AtomicU64,
     pub(super) stack_low: AtomicU64,
     pub(super) stack_top: AtomicU64,
     pub(super) thread_pointer: AtomicU64,
@@ -73,6 +75,7 @@ impl Slot {
             flagged_seq: AtomicU64::new(0),
             ended_seq: AtomicU64::new(0),
             ended_ns: AtomicU64::new(0),
+            ended_cpu_ns: AtomicU64::new(0),
             stack_low: AtomicU64::new(0),
             stack_top: AtomicU64::new(0),
             thread_pointer: AtomicU64::new(0),
@@ -177,8 +180,11 @@ impl Slot {
     #[cold]
     pub(super) fn stamp_end(&self, seq: u64) {
         if self.flagged_seq.swap(0, Ordering::Relaxed) == seq {
-            let now = u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX);
-            self.ended_ns.store(now, Ordering::Relaxed);
+            let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            let cpu = sys::thread_cpu_time(self.tid.load(Ordering::Relaxed));
+            self.ended_cpu_ns
+                .store(cpu.map_or(0, ns), Ordering::Relaxed);
+            self.ended_ns.store(ns(monotonic()), Ordering::Relaxed);
             self.ended_seq.store(seq, Ordering::Release);
         }
     }

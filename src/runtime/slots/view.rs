@@ -41,6 +41,8 @@ pub(crate) struct SlotView {
     pub(super) is_consistent: bool,
     /// End of the flagged poll, if it was stamped: (its odd sequence number, monotonic time).
     pub(crate) ended: (u64, Duration),
+    /// CPU time of the thread at that end, if it could be read.
+    pub(crate) ended_cpu: Option<Duration>,
 }
 
 impl SlotView {
@@ -108,6 +110,9 @@ impl Slot {
                 ended_seq,
                 Duration::from_nanos(self.ended_ns.load(Ordering::Relaxed)),
             ),
+            ended_cpu: Some(self.ended_cpu_ns.load(Ordering::Relaxed))
+                .filter(|ns| *ns != 0)
+                .map(Duration::from_nanos),
         };
         // Task and thread belong to the sequence number only if nothing has moved on while they were read.
         fence(Ordering::Acquire);

@@ -7,7 +7,9 @@ use super::{Key, Watch};
 use crate::procfs::{ThreadLook, mapping_of, owner_at};
 use crate::runtime::slots::{self, NO_WORKER, Slot};
 use crate::runtime::{attach, stacks};
-use crate::stall::{Crowd, Evidence, Judgement, Span, Verdict, Wait, Witness, holders, judge};
+use crate::stall::{
+    Crowd, Evidence, Holders, Judgement, Span, Verdict, Wait, Witness, holders, judge,
+};
 use crate::watchdog::locks::{LockFindings, Member, Roster};
 
 impl Watch {
@@ -48,6 +50,23 @@ impl Watch {
             cpus: self.cpus,
         });
         judge(evidence, threshold)
+    }
+
+    /// The judgement on a poll that has ended, with what the looks of that time tell of the holders of a lock.
+    pub(super) fn judged_after_the_end(
+        &self,
+        key: Key,
+        evidence: &mut Evidence,
+    ) -> Option<Judgement> {
+        let worker = self.workers.get(&key)?;
+        let wait = evidence.tally.main_wait();
+        if let Some(futex) = wait.and_then(|(wait, _)| wait.futex()) {
+            let looks = &worker.lock_looks;
+            // Nobody looked at them in time, which tells as little as one look.
+            let unknown = looks.is_empty().then_some(Holders::SeenOnce);
+            evidence.holders = unknown.or_else(|| holders(futex, None, looks));
+        }
+        judge(evidence, self.threshold())
     }
 
     /// Everything about the lock that the worker's open stall waits for, if that is its verdict.

@@ -10,7 +10,7 @@ use crate::procfs::ready_threads;
 use crate::report::Message;
 use crate::runtime::slots::{NO_WORKER, SlotView};
 use crate::runtime::{Runtimes, attach};
-use crate::stall::{Confidence, Crowd, Judgement, Look, Phase, Span, judge_in_crowd};
+use crate::stall::{Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, judge_in_crowd};
 use crate::watchdog::observe::{Observed, Subject};
 use crate::watchdog::source::Source;
 use crate::watchdog::worker::OpenReport;
@@ -18,6 +18,17 @@ use crate::watchdog::worker::OpenReport;
 /// CPU time that an attached worker must burn before it is called a stall. Its counters are published every 61 turns
 /// of its loop (tokio's `event_interval`) of up to four polls: 244 polls of half a millisecond look like one of 122 ms.
 const ATTACHED_CPU_MIN: Duration = Duration::from_millis(150);
+
+/// What one report rests on.
+struct Found {
+    evidence: Evidence,
+    judgement: Judgement,
+    subject: Subject,
+    captured: Captured,
+    earlier: Option<Captured>,
+    /// Whether the poll has ended, so that other threads now say nothing about it.
+    is_over: bool,
+}
 
 impl Watch {
     /// A stall is due: judge it, and tell if the evidence decides.
@@ -63,6 +74,76 @@ impl Watch {
         let earlier = worker.sample.take();
         worker.sample = Some(captured.clone()).filter(|sample| !sample.addresses.is_empty());
         worker.episode.reported(now);
+        let subject = subject(&self.runtimes, source, view);
+        let found = Found {
+            evidence,
+            judgement,
+            subject,
+            captured,
+            earlier,
+            is_over: false,
+        };
+        self.tell_stall(now, key, span, found);
+    }
+
+    /// A poll lasted the threshold and ended before a look could tell. What the looks at it saw, and what its worker wrote down
+    /// at its end, is judged all the same; its stack is the one that was taken when it was suspected.
+    pub(super) fn report_ended(
+        &mut self,
+        now: Duration,
+        key: Key,
+        source: &Source,
+        span: Span,
+        ended_cpu: Option<Duration>,
+    ) {
+        let threshold = self.threshold();
+        let worker = self.workers.get(&key);
+        let (Some(worker), Some(ended_cpu)) = (worker, ended_cpu) else {
+            return;
+        };
+        let Some(view) = worker.suspected_view else {
+            return;
+        };
+        let mut evidence = worker.ended_evidence(span, &self.environment, ended_cpu);
+        let judgement = self.judged_after_the_end(key, &mut evidence);
+        let judgement = judgement.filter(|judged| !judged.verdict.is_machine());
+        let (Some(mut judgement), Some(worker)) = (judgement, self.workers.get_mut(&key)) else {
+            return;
+        };
+        judgement.confidence = judgement.confidence.min(Confidence::Likely);
+        judgement.evidence.push(format!(
+            "told after its end: no look fell between {:.0} ms and that",
+            threshold.as_secs_f64() * 1e3
+        ));
+        let captured = worker.sample.take();
+        let captured =
+            captured.unwrap_or_else(|| Captured::none("the poll ended before its stack was taken"));
+        let subject = subject(&self.runtimes, source, &view);
+        let found = Found {
+            evidence,
+            judgement,
+            subject,
+            captured,
+            earlier: None,
+            is_over: true,
+        };
+        self.tell_stall(now, key, span, found);
+    }
+
+    /// Tells the reporter what was found out about a worker's poll, as a new stall or as the same again.
+    fn tell_stall(&mut self, now: Duration, key: Key, span: Span, found: Found) {
+        let threshold = self.threshold();
+        let Some(worker) = self.workers.get_mut(&key) else {
+            return;
+        };
+        let Found {
+            evidence,
+            judgement,
+            subject,
+            captured,
+            earlier,
+            is_over,
+        } = found;
         let phase = if worker.open.is_some() {
             Phase::Again
         } else {
@@ -70,12 +151,12 @@ impl Watch {
         };
         let (id, started_at_unix_ms) = match &worker.open {
             Some(open) => (open.id, open.started_at_unix_ms),
-            None => (self.next_id, unix_ms_before(span.length)),
+            None => {
+                let ago = now.saturating_sub(span.started);
+                (self.next_id, unix_ms_before(ago))
+            }
         };
         self.next_id = self.next_id.max(id + 1);
-        let subject = subject(&self.runtimes, source, view);
-        let victims = self.victims.so_far(key, subject.task_id.unwrap_or(0), now);
-        let before = self.victims.settled_of(subject.tid, &self.runtimes);
         let wait = evidence.main_wait(judgement.verdict);
         worker.open = Some(OpenReport {
             id,
@@ -84,7 +165,13 @@ impl Watch {
             subject: subject.clone(),
             parts: evidence.parts(),
         });
-        let lock = self.look_at_lock(now, key, span, judgement.verdict, wait.as_ref());
+        let victims = self.victims.so_far(key, subject.task_id.unwrap_or(0), now);
+        let before = self.victims.settled_of(subject.tid, &self.runtimes);
+        let lock = if is_over {
+            None
+        } else {
+            self.look_at_lock(now, key, span, judgement.verdict, wait.as_ref())
+        };
         before.into_iter().for_each(|close| self.tell(close));
         self.tell(Message::Observed(Box::new(Observed {
             id,
@@ -103,7 +190,14 @@ impl Watch {
         })));
     }
 
-    pub(super) fn close(&mut self, key: Key, span: Span, busy_again: bool) {
+    /// A poll is over: if it was told, so is its end.
+    pub(super) fn close(
+        &mut self,
+        key: Key,
+        span: Span,
+        busy_again: bool,
+        ended_cpu: Option<Duration>,
+    ) {
         let threshold = self.threshold();
         let Some(worker) = self.workers.get_mut(&key) else {
             return;
@@ -111,11 +205,12 @@ impl Watch {
         let open = worker.open.take();
         let parts = open
             .as_ref()
-            .map(|open| worker.final_parts(span, open.parts));
+            .map(|open| worker.final_parts(span, open.parts, ended_cpu));
         if busy_again {
             worker.begin();
         }
         let (Some(open), Some(parts)) = (open, parts) else {
+            self.victims.forget(key);
             return;
         };
         self.locks.leave(open.id);
