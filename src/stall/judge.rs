@@ -258,7 +258,11 @@ fn held_by_doubtful(
     // Of what was before the one look nothing is known, so that time does not count.
     let (is_doubtful, lasted) = match holders {
         Holders::SeenOnce => (true, evidence.machine.watched),
-        Holders::Ready(holders) => (holders.starve(threshold), evidence.wall),
+        // A lock is often held by one who lost its CPU with it, beside others that run and have nothing to do with it.
+        Holders::Ready(holders) => (
+            !holders.is_named || holders.starve(threshold),
+            evidence.wall,
+        ),
     };
     if !is_doubtful || !evidence.is_crowded(threshold) {
         return Some(judged);
@@ -271,6 +275,11 @@ fn held_by_doubtful(
         return Some(judged);
     };
     judged.confidence = judged.confidence.min(Confidence::Likely);
+    if !holders.starve(threshold) {
+        let unknown = "the machine is crowded, and neither the lock nor a stack tells who holds it";
+        judged.evidence.push(unknown.to_owned());
+        return Some(judged);
+    }
     judged.evidence.push(format!(
         "the machine is crowded, and who probably holds the lock waited for a CPU as well: {}{} had {:.1} of {:.1} ms at most",
         match holders.count {

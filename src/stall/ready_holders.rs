@@ -30,12 +30,21 @@ pub(crate) struct ReadyHolders {
     pub(crate) watched: Duration,
     /// Whether each was ready at every look; else other threads at each.
     pub(crate) throughout: bool,
+    /// Whether the lock or a stack names it; else somebody else may hold it, who got no CPU at these looks.
+    pub(crate) is_named: bool,
 }
 
 impl ReadyHolders {
     /// Whether none of them had a CPU for half of the time, nor so long that holding the lock that long is a stall by itself.
     pub(crate) fn starve(&self, threshold: Duration) -> bool {
         self.cpu < threshold && self.cpu * 2 < self.watched
+    }
+
+    fn named(self) -> Holders {
+        Holders::Ready(Self {
+            is_named: true,
+            ..self
+        })
     }
 
     /// Whether none of them got on, though each was ready at every look: then the process starves.
@@ -64,7 +73,7 @@ pub(crate) fn holders(futex: u64, owner: Option<i32>, looks: &[Vec<Witness>]) ->
         return seen.then_some(Holders::SeenOnce);
     }
     if let Some(named) = named {
-        return of_all(looks, &[named.tid], true);
+        return of_all(looks, &[named.tid], true).map(ReadyHolders::named);
     }
     let may_hold = |then: &Witness| matches!(then.state, 'R' | 'D') && then.futex != Some(futex);
     let of_look = |look: &[Witness]| -> Vec<i32> {
@@ -75,14 +84,15 @@ pub(crate) fn holders(futex: u64, owner: Option<i32>, looks: &[Vec<Witness>]) ->
     let throughout = |tid: &i32| looks.iter().all(|look| of_look(look).contains(tid));
     let steady: Vec<i32> = now.iter().copied().filter(throughout).collect();
     if !steady.is_empty() {
-        return of_all(looks, &steady, true);
+        return of_all(looks, &steady, true).map(Holders::Ready);
     }
     let always_some = looks.iter().all(|look| !of_look(look).is_empty());
-    always_some.then(|| of_all(looks, &now, false)).flatten()
+    let changing = always_some.then(|| of_all(looks, &now, false)).flatten();
+    changing.map(Holders::Ready)
 }
 
 /// What those threads had of the CPUs, unless one of them was not ready at a look that counts.
-fn of_all(looks: &[Vec<Witness>], tids: &[i32], throughout: bool) -> Option<Holders> {
+fn of_all(looks: &[Vec<Witness>], tids: &[i32], throughout: bool) -> Option<ReadyHolders> {
     let (first, latest) = (looks.first()?, looks.last()?);
     let then = |look: &'_ [Witness], tid: i32| look.iter().find(|then| then.tid == tid).cloned();
     let mut found: Option<ReadyHolders> = None;
@@ -107,15 +117,17 @@ fn of_all(looks: &[Vec<Witness>], tids: &[i32], throughout: bool) -> Option<Hold
             cpu,
             watched,
             throughout,
+            is_named: false,
         });
         found = Some(ReadyHolders {
             count: others.count + 1,
             cpu: others.cpu.max(cpu),
             watched: others.watched.min(watched),
             throughout,
+            is_named: false,
         });
     }
-    found.map(Holders::Ready)
+    found
 }
 
 #[cfg(test)]
@@ -163,6 +175,10 @@ mod tests {
             mentions: true,
             ..witness
         }
+    }
+
+    fn is_named(holders: Holders) -> bool {
+        matches!(holders, Holders::Ready(ReadyHolders { is_named: true, .. }))
     }
 
     /// Two looks, at 5 and 10 ms, and what is found: how many, their most CPU time, and over how long.
@@ -239,6 +255,7 @@ mod tests {
                     cpu: ms(cpu),
                     watched: ms(watched),
                     throughout: true,
+                    is_named: found.is_some_and(is_named),
                 })
             });
             assert_eq!(found, expected, "{shown}");
@@ -256,6 +273,9 @@ mod tests {
             panic!("ready")
         };
         assert_eq!((owned.count, owned.cpu), (1, ms(1)));
+        assert!(owned.is_named);
+        let unowned = holders(LOCK, None, &looks);
+        assert!(unowned.is_some_and(|found| !is_named(found)));
         let clockless = |at| Witness {
             cpu: None,
             ..ready(3, at, 0)
@@ -294,6 +314,7 @@ mod tests {
             cpu: ms(2),
             watched: ms(5),
             throughout: false,
+            is_named: false,
         });
         assert_eq!(convoy(ready(3, 5, 0)), Some(handed_on));
         assert_eq!(convoy(asleep(3, 5, "read")), None);
@@ -316,6 +337,7 @@ mod tests {
                 cpu: ms(cpu),
                 watched: ms(watched),
                 throughout: true,
+                is_named: true,
             };
             assert_eq!(holders.starve(ms(10)), expected, "{cpu} of {watched}");
         }

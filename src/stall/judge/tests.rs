@@ -352,6 +352,7 @@ fn waits_for_the_ready(wall: u64, watched: u64, cpu: u64) -> Evidence {
         cpu: ms(cpu),
         watched: ms(watched),
         throughout: true,
+        is_named: true,
     }));
     waiting
 }
@@ -390,6 +391,25 @@ fn holders_that_starve() {
     }
 }
 
+/// Beside threads that compute, the holder may be one that lost its CPU: on a crowded machine that is put off, then likely.
+#[test]
+fn holders_without_a_name() {
+    let unnamed = |wall| {
+        let mut waiting = waits_for_the_ready(wall, wall, wall);
+        if let Some(Holders::Ready(holders)) = &mut waiting.holders {
+            holders.is_named = false;
+        }
+        waiting
+    };
+    let confidence = |waiting: &Evidence| judge(waiting, T).map(|judged| judged.confidence);
+    assert_eq!(confidence(&unnamed(15)), Some(Confidence::Proven));
+    for (wall, expected) in [(15, None), (60, Some(Confidence::Likely))] {
+        let mut waiting = unnamed(wall);
+        waiting.watchdog_late = T;
+        assert_eq!(confidence(&waiting), expected, "{wall}");
+    }
+}
+
 /// Holders that had no CPU at all starve, and so does who waits for them; in a convoy nobody knows.
 #[test]
 fn holders_that_stand_still() {
@@ -405,6 +425,7 @@ fn holders_that_stand_still() {
             cpu: ms(cpu),
             watched: ms(55),
             throughout,
+            is_named: true,
         }));
         waiting.watchdog_late = T;
         let judged = judge(&waiting, T).unwrap();
