@@ -1,4 +1,4 @@
-//! What the machine did to the process meanwhile: quota, CPU pressure, stolen time, suspends.
+//! What the machine did to the process meanwhile: quotas, CPU pressure, stolen time, suspends.
 //!
 //! A thin reader with kept descriptors, or of a recorded moment. Read only when a poll is suspected or the watchdog was late: a healthy service
 //! never pays for it.
@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use super::cgroup::{self, Throttling};
+use super::cgroup::{self, LEVELS_MAX, Quotas};
 use super::machine;
 use super::parse;
 use super::recorded::MachineTexts;
@@ -23,8 +23,17 @@ const STEAL_TRIALS: usize = 3;
 
 /// Running totals, for differences. Each is `None` where the kernel does not tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct EnvironmentTotals {
+    pub(crate) quotas: Quotas,
+    pub(crate) pressure: Option<Duration>,
+    pub(crate) steal: Option<Duration>,
+    pub(crate) process_cpu: Option<Duration>,
+}
+
+/// What was added between two moments. Each is `None` where the kernel does not tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct EnvironmentUse {
-    /// Time that the cgroup's quota kept ready threads off the CPUs.
+    /// Time that a quota kept ready threads off the CPUs: the process's group's, or one of a group around it.
     pub(crate) throttled: Option<Duration>,
     /// Periods of the quota in which it did.
     pub(crate) throttled_periods: Option<u64>,
@@ -36,17 +45,15 @@ pub(crate) struct EnvironmentUse {
     pub(crate) process_cpu: Option<Duration>,
 }
 
-impl EnvironmentUse {
+impl EnvironmentTotals {
     /// What was added since `base`.
-    pub(crate) fn since(self, base: Self) -> Self {
+    pub(crate) fn since(self, base: Self) -> EnvironmentUse {
         let difference =
             |now: Option<Duration>, base: Option<Duration>| Some(now?.saturating_sub(base?));
-        Self {
-            throttled: difference(self.throttled, base.throttled),
-            throttled_periods: self
-                .throttled_periods
-                .zip(base.throttled_periods)
-                .map(|(now, base)| now.saturating_sub(base)),
+        let throttling = self.quotas.since(&base.quotas);
+        EnvironmentUse {
+            throttled: throttling.map(|throttling| throttling.time),
+            throttled_periods: throttling.map(|throttling| throttling.periods),
             pressure: difference(self.pressure, base.pressure),
             steal: difference(self.steal, base.steal),
             process_cpu: difference(self.process_cpu, base.process_cpu),
@@ -72,7 +79,8 @@ enum Source {
 /// The kept descriptors.
 #[derive(Debug)]
 struct KernelFiles {
-    cpu_stat: Option<File>,
+    /// Of the process's control group and of those around it.
+    cpu_stats: Vec<File>,
     pressure: Option<File>,
     stat: Option<File>,
 }
@@ -86,9 +94,11 @@ impl Environment {
     pub(crate) fn open(clock: fn() -> Duration) -> Self {
         let cgroup = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let files = KernelFiles {
-            cpu_stat: cgroup::cpu_stat_paths(&cgroup)
+            cpu_stats: cgroup::cpu_stat_paths(&cgroup)
                 .iter()
-                .find_map(|path| File::open(path).ok()),
+                .filter_map(|path| File::open(path).ok())
+                .take(LEVELS_MAX)
+                .collect(),
             pressure: File::open("/proc/pressure/cpu").ok(),
             stat: File::open("/proc/stat").ok().filter(is_cheap),
         };
@@ -112,27 +122,29 @@ impl Environment {
         }
     }
 
-    /// The totals now. Three reads, about 20 µs, most of it for `/proc/stat`.
-    pub(crate) fn usage(&self) -> EnvironmentUse {
-        let throttling = self.throttling();
-        EnvironmentUse {
-            throttled: throttling.map(|throttling| throttling.time),
-            throttled_periods: throttling.map(|throttling| throttling.periods),
+    /// The totals now. Two reads and one for each control group, about 20 µs, most of it for `/proc/stat`.
+    pub(crate) fn totals(&self) -> EnvironmentTotals {
+        EnvironmentTotals {
+            quotas: self.quotas(),
             pressure: self.pressure(),
             steal: self.steal(),
             process_cpu: self.process_cpu(),
         }
     }
 
-    /// Time throttled so far. One read.
-    pub(crate) fn throttled(&self) -> Option<Duration> {
-        Some(self.throttling()?.time)
-    }
-
-    fn throttling(&self) -> Option<Throttling> {
+    /// What quotas have done so far. One read for each control group.
+    pub(crate) fn quotas(&self) -> Quotas {
         match &self.source {
-            Source::Kernel { files, .. } => cgroup::throttling(&text(files.cpu_stat.as_ref())?),
-            Source::Recorded(texts) => cgroup::throttling(texts.cpu_stat.as_ref()?),
+            Source::Kernel { files, .. } => Quotas::new(
+                files
+                    .cpu_stats
+                    .iter()
+                    .map(|file| cgroup::throttling(&text(Some(file))?)),
+            ),
+            Source::Recorded(texts) => {
+                let recorded = texts.cpu_stat.iter();
+                Quotas::new(recorded.map(|text| cgroup::throttling(text)))
+            }
         }
     }
 
@@ -203,22 +215,20 @@ mod tests {
     #[test]
     fn differences() {
         let ms = Duration::from_millis;
-        let base = EnvironmentUse {
-            throttled: Some(ms(5)),
-            throttled_periods: None,
+        let base = EnvironmentTotals {
+            quotas: Quotas::default(),
             pressure: Some(ms(9)),
             steal: Some(ms(1)),
             process_cpu: Some(ms(100)),
         };
-        let now = EnvironmentUse {
-            throttled: Some(ms(7)),
-            throttled_periods: Some(4),
+        let now = EnvironmentTotals {
+            quotas: Quotas::default(),
             pressure: Some(ms(8)),
             steal: None,
             process_cpu: Some(ms(150)),
         };
         let expected = EnvironmentUse {
-            throttled: Some(ms(2)),
+            throttled: None,
             throttled_periods: None,
             pressure: Some(ms(0)),
             steal: None,
@@ -231,7 +241,7 @@ mod tests {
     #[test]
     fn totals_grow() {
         let environment = Environment::open(|| Duration::ZERO);
-        let (first, second) = (environment.usage(), environment.usage());
+        let (first, second) = (environment.totals(), environment.totals());
         assert!(second.pressure >= first.pressure && second.steal >= first.steal);
         assert!(environment.suspended() >= Some(Duration::ZERO));
         assert!(environment.process_cpu() > None);

@@ -22,7 +22,8 @@ mod thread;
 mod wait_object;
 
 pub(crate) use census::{ThreadLook, census, ready_among, ready_threads};
-pub(crate) use environment::{Environment, EnvironmentUse};
+pub(crate) use cgroup::Quotas;
+pub(crate) use environment::{Environment, EnvironmentTotals};
 pub(crate) use lock_owner::owner_at;
 pub(crate) use mapping::mapping_of;
 pub(crate) use parse::{Switches, SyscallState};

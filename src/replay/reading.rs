@@ -108,8 +108,8 @@ impl MomentRecording {
 
 impl MachineRecording {
     fn check(&self, environment: &Environment) -> Result<(), String> {
-        let usage = environment.usage();
-        whole("cpu.stat", &self.cpu_stat, |_| usage.throttled.is_some())?;
+        let usage = environment.totals();
+        whole("cpu.stat", &self.cpu_stat, |_| !usage.quotas.are_unknown())?;
         whole("/proc/pressure/cpu", &self.pressure, |_| {
             usage.pressure.is_some()
         })?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::pace::Round;
 use crate::capture::sys;
-use crate::procfs::{Environment, ThreadFiles};
+use crate::procfs::{Environment, Quotas, ThreadFiles};
 
 /// Age at which the watchdog's own counters are read anew: each read is a system call for which
 /// the kernel prints a text.
@@ -40,7 +40,7 @@ struct OwnUse {
 struct Dear {
     at: Duration,
     process_cpu: Option<Duration>,
-    throttled: Option<Duration>,
+    quotas: Quotas,
     steal: Option<Duration>,
 }
 
@@ -115,7 +115,11 @@ impl Rounds {
         Round {
             process_cpu: since(self.dear.process_cpu, before.process_cpu),
             process_took: now.saturating_sub(before.at),
-            throttled: since(self.dear.throttled, before.throttled),
+            throttled: self
+                .dear
+                .quotas
+                .since(&before.quotas)
+                .map(|throttling| throttling.time),
             steal: since(self.dear.steal, before.steal),
             ..round
         }
@@ -127,7 +131,7 @@ impl Dear {
         Self {
             at: now,
             process_cpu: environment.process_cpu(),
-            throttled: environment.throttled(),
+            quotas: environment.quotas(),
             steal: environment.steal(),
         }
     }

@@ -7,7 +7,7 @@ use super::observe::Subject;
 
 use crate::capture::{Captured, Capturer};
 use crate::procfs::{
-    Environment, EnvironmentUse, Switches, SyscallState, ThreadFiles, syscall_name,
+    Environment, EnvironmentTotals, Switches, SyscallState, ThreadFiles, syscall_name,
 };
 use crate::runtime::slots::SlotView;
 use crate::stall::{
@@ -38,7 +38,7 @@ pub(crate) struct Worker {
     suspected: bool,
     tally: Tally,
     kernel_base: Option<KernelUse>,
-    environment_base: EnvironmentUse,
+    environment_base: EnvironmentTotals,
     switches_base: Option<Switches>,
     suspected_at: Duration,
     late: Duration,
@@ -93,7 +93,7 @@ impl Worker {
             suspected: false,
             tally: Tally::default(),
             kernel_base: None,
-            environment_base: EnvironmentUse::default(),
+            environment_base: EnvironmentTotals::default(),
             switches_base: None,
             suspected_at: Duration::ZERO,
             late: Duration::ZERO,
@@ -129,7 +129,7 @@ impl Worker {
         }
         self.suspected = true;
         self.kernel_base = self.kernel_use();
-        self.environment_base = environment.usage();
+        self.environment_base = environment.totals();
         self.switches_base = self.files.switches();
         self.suspected_at = environment.now();
         self.note_state();
@@ -184,7 +184,7 @@ impl Worker {
     pub(crate) fn evidence(&self, span: Span, environment: &Environment) -> Evidence {
         let kernel = self.kernel_use().zip(self.kernel_base);
         let switches = self.files.switches().zip(self.switches_base);
-        let meanwhile = environment.usage().since(self.environment_base);
+        let meanwhile = environment.totals().since(self.environment_base);
         Evidence {
             kernel: kernel.map(|(now, base)| KernelUse {
                 user: now.user.saturating_sub(base.user),
