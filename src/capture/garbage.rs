@@ -1,9 +1,12 @@
 //! The unwinder and the decoders on garbage, for the fuzz targets and their driver.
 //!
 //! Garbage here is of the plausible kind: words of a stack that point into real code and into the stack itself, code that
-//! looks like calls and prologues, tables with lying counts. The answer may be anything that was there, but it ends.
+//! looks like calls and prologues, tables with lying counts. The answer may be anything that was there, but it ends, and a
+//! stack is never proven: the words leave out what alone makes one whole, a return address into a function that starts a
+//! thread.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use super::arch::{Aarch64, Arch, PROLOGUE_BYTES, X86_64};
 use super::build_id::build_id;
@@ -21,13 +24,30 @@ const STACK_BYTES_MAX: usize = 16 * 1024;
 /// Where the garbage's code lies.
 const CODE_BASE: u64 = 0x1_0000;
 
-thread_local! {
+/// An unwinder, and what the words of its stacks are made of.
+struct Setting {
     /// With the modules of this process; the same for every input, as a watchdog's is.
-    static UNWINDER: RefCell<StackUnwinder> = RefCell::new({
+    unwinder: StackUnwinder,
+    /// Starts and lengths of this process's code.
+    code: Vec<(u64, u64)>,
+    /// Functions that no word points into.
+    thread_starts: Vec<Range<u64>>,
+}
+
+impl Setting {
+    fn new() -> Self {
         let mut unwinder = StackUnwinder::new();
         unwinder.refresh(sys::modules(), &OwnMemory);
-        unwinder
-    });
+        Self {
+            code: unwinder.code(),
+            thread_starts: unwinder.thread_starts(&OwnMemory),
+            unwinder,
+        }
+    }
+}
+
+thread_local! {
+    static SETTING: RefCell<Setting> = RefCell::new(Setting::new());
 }
 
 /// Unwinds a stack and registers made of `data`: each eight bytes become a word that points into code, into the stack, or
@@ -35,10 +55,13 @@ thread_local! {
 ///
 /// # Panics
 ///
-/// When the unwinder panics or gives more frames than it may.
+/// When the unwinder panics, gives more frames than it may, or calls the stack proven.
 pub(crate) fn unwind(data: &[u8]) {
-    let code = code_ranges();
-    let mut words = data.chunks_exact(8).map(|chunk| plausible(chunk, &code));
+    SETTING.with_borrow_mut(|setting| unwind_in(setting, data));
+}
+
+fn unwind_in(setting: &mut Setting, data: &[u8]) {
+    let mut words = data.chunks_exact(8).map(|chunk| plausible(chunk, setting));
     let (Some(pc), Some(bp)) = (words.next(), words.next()) else {
         return;
     };
@@ -57,9 +80,13 @@ pub(crate) fn unwind(data: &[u8]) {
         bytes,
         truncated: false,
     };
-    let unwound = UNWINDER.with_borrow_mut(|unwinder| unwinder.unwind_copy(&copy, &OwnMemory));
+    let unwound = setting.unwinder.unwind_copy(&copy, &OwnMemory);
     assert!(unwound.addresses.len() <= FRAMES_MAX);
     assert_eq!(unwound.addresses.first(), Some(&pc), "the innermost frame");
+    assert!(
+        !(unwound.complete && unwound.confirmed),
+        "no garbage is proven: {unwound:x?}"
+    );
 }
 
 /// Decodes `data` as code, as a table and as notes.
@@ -105,15 +132,15 @@ fn decode_for<A: Arch>(code: &Code<'_>) {
     }
 }
 
-/// Starts and lengths of this process's code.
-fn code_ranges() -> Vec<(u64, u64)> {
-    UNWINDER.with_borrow(StackUnwinder::code)
-}
-
-fn plausible(chunk: &[u8], code: &[(u64, u64)]) -> u64 {
+fn plausible(chunk: &[u8], setting: &Setting) -> u64 {
+    let Setting {
+        code,
+        thread_starts,
+        ..
+    } = setting;
     let word = chunk.try_into().map_or(0, u64::from_le_bytes);
     let (kind, value) = (word % 8, word >> 3);
-    match kind {
+    let word = match kind {
         0 => value,
         1 => 0,
         2..=4 => STACK_BASE + value % (STACK_BYTES_MAX as u64),
@@ -122,6 +149,13 @@ fn plausible(chunk: &[u8], code: &[(u64, u64)]) -> u64 {
             code.get(index)
                 .map_or(value, |(start, len)| start + (value >> 8) % (*len).max(1))
         }
+    };
+    // A return address is behind its call, so it may be the end of its function.
+    let starts_thread = |range: &Range<u64>| range.start <= word && word <= range.end;
+    if thread_starts.iter().any(starts_thread) {
+        STACK_BASE
+    } else {
+        word
     }
 }
 

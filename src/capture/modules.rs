@@ -65,6 +65,40 @@ impl LoadedModule {
     pub(crate) fn function_start(&self, address: u64) -> Option<u64> {
         function_start(&self.header, self.raw.eh_frame_hdr.as_ref()?.start, address)
     }
+
+    /// All functions that the table lists.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn functions(&self, memory: &dyn Memory) -> Vec<Range<u64>> {
+        let count = word(&self.header, 8).map_or(0, i32::cast_unsigned);
+        let Some(header) = &self.raw.eh_frame_hdr else {
+            return Vec::new();
+        };
+        (0..count)
+            .filter_map(|index| {
+                let offset = usize::try_from(index)
+                    .ok()?
+                    .checked_mul(8)?
+                    .checked_add(12)?;
+                let start = i64::from(word(&self.header, offset)?);
+                self.function(header.start.wrapping_add_signed(start), memory)
+            })
+            .collect()
+    }
+
+    /// The last function that starts at or before `address`, up to where its record says that it ends; `None` if the
+    /// record has another form than those of every current compiler.
+    pub(crate) fn function(&self, address: u64, memory: &dyn Memory) -> Option<Range<u64>> {
+        let header_start = self.raw.eh_frame_hdr.as_ref()?.start;
+        let (start, record) = table_entry(&self.header, header_start, address)?;
+        // Length, distance to the common record, and the function's start and length, the start relative to itself.
+        let mut bytes = [0; 16];
+        memory.read(record, &mut bytes).then_some(())?;
+        let recorded = record
+            .checked_add(8)?
+            .wrapping_add_signed(i64::from(word(&bytes, 8)?));
+        let len = u64::from(word(&bytes, 12)?.cast_unsigned());
+        (recorded == start).then(|| start..start.saturating_add(len))
+    }
 }
 
 fn unwind_module(
@@ -128,26 +162,29 @@ pub(super) fn eh_frame_start(header: &[u8], header_start: u64) -> Option<u64> {
     )
 }
 
-/// Binary search in the header's table of (function start, record) pairs.
+/// Start of the function that holds `address`, by the header's table.
 pub(super) fn function_start(header: &[u8], header_start: u64, address: u64) -> Option<u64> {
+    Some(table_entry(header, header_start, address)?.0)
+}
+
+/// Binary search in the header's table of (function start, record) pairs.
+fn table_entry(header: &[u8], header_start: u64, address: u64) -> Option<(u64, u64)> {
     (header.get(2) == Some(&UDATA4) && header.get(3) == Some(&DATAREL_SDATA4)).then_some(())?;
     let count = usize::try_from(word(header, 8)?).ok()?;
-    let start_of = |index: usize| {
-        Some(header_start.wrapping_add_signed(i64::from(word(
-            header,
-            index.checked_mul(8)?.checked_add(12)?,
-        )?)))
-    };
+    let address_at =
+        |offset: usize| Some(header_start.wrapping_add_signed(i64::from(word(header, offset)?)));
+    let entry = |index: usize| index.checked_mul(8)?.checked_add(12);
     let (mut low, mut high) = (0, count);
     while low < high {
         let middle = low + (high - low) / 2;
-        if start_of(middle)? <= address {
+        if address_at(entry(middle)?)? <= address {
             low = middle + 1
         } else {
             high = middle
         }
     }
-    start_of(low.checked_sub(1)?)
+    let found = entry(low.checked_sub(1)?)?;
+    Some((address_at(found)?, address_at(found.checked_add(4)?)?))
 }
 
 fn word(bytes: &[u8], offset: usize) -> Option<i32> {

@@ -222,6 +222,47 @@ fn the_call_must_not_contradict() {
     check::<Aarch64>(AARCH64, &0xd503_201f_u32.to_le_bytes(), false);
 }
 
+/// With all registers the tables lead on through any word, so a return address that no call stands before leaves the stack
+/// unconfirmed. Which function the call names does not matter: the callee may have jumped on.
+#[test]
+fn a_return_address_must_follow_a_call() {
+    fn check<A: Arch>(text: &str, instructions: &[u8], is_call: bool) {
+        let recording = Recording::parse(text).with_call::<A>(instructions);
+        let unwound = recording.unwind::<A>(&recording.copy(recording.registers, 0));
+        assert!(unwound.complete, "{instructions:x?} {unwound:x?}");
+        assert_eq!(unwound.confirmed, is_call, "{instructions:x?} {unwound:x?}");
+    }
+    // call of itself; call r8 behind something else; nops
+    check::<X86_64>(X86_64_TEXT, &[0xe8, 0xfb, 0xff, 0xff, 0xff], true);
+    check::<X86_64>(X86_64_TEXT, &[0x90, 0x90, 0x41, 0xff, 0xd0], true);
+    check::<X86_64>(X86_64_TEXT, &[0x90; 5], false);
+    // bl to itself; blr x8; nop
+    check::<Aarch64>(AARCH64, &0x9400_0000_u32.to_le_bytes(), true);
+    check::<Aarch64>(AARCH64, &0xd63f_0100_u32.to_le_bytes(), true);
+    check::<Aarch64>(AARCH64, &0xd503_201f_u32.to_le_bytes(), false);
+}
+
+/// Functions without unwind tables are followed by their frame pointers, which may leave out a caller.
+#[test]
+fn code_without_tables_confirms_nothing() {
+    both(|arch, unwind, text| {
+        let mut recording = Recording::parse(text);
+        let header = recording
+            .memory
+            .iter_mut()
+            .find(|(name, ..)| name == ".eh_frame_hdr");
+        // The first function has the record of another.
+        let table = &mut header.unwrap().2[12..];
+        let second = table[12..16].to_vec();
+        table[4..8].copy_from_slice(&second);
+        let unwound = unwind(&recording, &recording.copy(recording.registers, 0));
+        assert!(
+            !unwound.complete || !unwound.confirmed,
+            "{arch} {unwound:x?}"
+        );
+    });
+}
+
 /// Without the link register a leaf function's caller is not known, and nothing is made up.
 #[test]
 fn a_leaf_ends_what_can_be_proven() {

@@ -59,9 +59,6 @@ pub(crate) trait Arch {
     /// Rules that were looked up before.
     type Cache;
 
-    /// Whether a saved frame pointer of zero is the end of the chain by the ABI, whatever else the register may hold.
-    const ZERO_ENDS_CHAIN: bool;
-
     /// An unwinder without modules.
     fn unwinder() -> Self::Unwinder;
 
@@ -75,6 +72,13 @@ pub(crate) trait Arch {
     /// Stack pointer of a state.
     fn stack_pointer(state: &Self::State) -> u64;
 
+    /// The return address beside a saved frame pointer of zero, where the ABI lets that end the chain of frame pointers:
+    /// of the call that the thread's first function made. `None` where the register may hold any zero.
+    fn return_beside_zero(
+        state: &Self::State,
+        read: &mut dyn FnMut(u64) -> Result<u64, ()>,
+    ) -> Option<u64>;
+
     /// The state with another frame pointer.
     fn with_frame_pointer(state: Self::State, frame_pointer: u64) -> Self::State;
 
@@ -85,6 +89,10 @@ pub(crate) trait Arch {
     /// What the instruction before a return address says about having called `entry`. `caller` reaches from the start of
     /// the calling function, or as far as it is known, to the return address.
     fn call_into(memory: &dyn Memory, caller: &Range<u64>, entry: u64) -> CallProof;
+
+    /// Whether the instruction before `return_address` is a call, to wherever. Where instructions have no fixed length,
+    /// whether the bytes before it can be read as one.
+    fn is_after_call(memory: &dyn Memory, return_address: u64) -> bool;
 
     /// Whether code that was interrupted with these registers stands at a system call that was, or may have been, broken
     /// off: it failed with EINTR, or is about to be made again.

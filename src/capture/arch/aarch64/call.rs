@@ -19,7 +19,7 @@ pub(super) fn call_into(memory: &dyn Memory, return_address: u64, entry: u64) ->
     if is_call_through_register(code) {
         return CallProof::Unknown;
     }
-    if code >> 26 != 0b10_0101 {
+    if !is_direct_call(code) {
         return CallProof::Contradicted;
     }
     if leads_to(memory, branch_target(at, code), entry) {
@@ -27,6 +27,17 @@ pub(super) fn call_into(memory: &dyn Memory, return_address: u64, entry: u64) ->
     } else {
         CallProof::Contradicted
     }
+}
+
+pub(super) fn is_after_call(memory: &dyn Memory, return_address: u64) -> bool {
+    let at = return_address.checked_sub(4);
+    let code = at.and_then(|at| instruction(memory, at));
+    code.is_some_and(|code| is_direct_call(code) || is_call_through_register(code))
+}
+
+/// `bl`.
+fn is_direct_call(code: u32) -> bool {
+    code >> 26 == 0b10_0101
 }
 
 /// `blr`, `blraaz`, `blrabz`, `blraa`, `blrab`.
@@ -126,8 +137,11 @@ mod tests {
         ] {
             let fake = Fake(vec![NOP, code, NOP, NOP]);
             assert_eq!(call_into(&fake, 0x1008, entry), proof, "{code:x}");
+            let is_call = code != NOP && code >> 26 != 0b00_0101 && code != 0xd65f_03c0;
+            assert_eq!(is_after_call(&fake, 0x1008), is_call, "{code:x}");
         }
         assert_eq!(call_into(&Fake(vec![]), 2, 0), CallProof::Contradicted);
+        assert!(!is_after_call(&Fake(vec![]), 2));
     }
 
     /// PLT entries as binutils and LLD write them, and a veneer, lead to the function behind.

@@ -28,9 +28,6 @@ impl Arch for Aarch64 {
     type State = UnwindRegsAarch64;
     type Cache = CacheAarch64<MayAllocateDuringUnwind>;
 
-    // AAPCS64, "the frame pointer": it is never used for anything else, and zero ends the chain.
-    const ZERO_ENDS_CHAIN: bool = true;
-
     fn unwinder() -> Self::Unwinder {
         UnwinderAarch64::new()
     }
@@ -53,6 +50,18 @@ impl Arch for Aarch64 {
         state.sp()
     }
 
+    fn return_beside_zero(
+        state: &Self::State,
+        read: &mut dyn FnMut(u64) -> Result<u64, ()>,
+    ) -> Option<u64> {
+        // AAPCS64, "the frame pointer": it is never used for anything else, zero ends the chain, and the return address
+        // lies above it.
+        let record = state.fp();
+        (read(record) == Ok(0)).then_some(())?;
+        let signed = read(record.checked_add(8)?).ok()?;
+        Some(state.lr_mask().strip_ptr_auth(signed))
+    }
+
     fn with_frame_pointer(mut state: Self::State, frame_pointer: u64) -> Self::State {
         state.set_fp(frame_pointer);
         state
@@ -64,6 +73,10 @@ impl Arch for Aarch64 {
 
     fn call_into(memory: &dyn Memory, caller: &Range<u64>, entry: u64) -> CallProof {
         call::call_into(memory, caller.end, entry)
+    }
+
+    fn is_after_call(memory: &dyn Memory, return_address: u64) -> bool {
+        call::is_after_call(memory, return_address)
     }
 
     fn is_interrupted_call(memory: &dyn Memory, registers: &Registers) -> bool {

@@ -27,15 +27,13 @@ const STUBS_MAX: usize = 2;
 
 pub(super) fn call_into(memory: &dyn Memory, caller: &Range<u64>, entry: u64) -> CallProof {
     let return_address = caller.end;
-    let mut code = [0; CALL_BYTES_MAX];
-    let start = return_address.checked_sub(CALL_BYTES_MAX as u64);
-    if !start.is_some_and(|start| memory.read(start, &mut code)) {
+    let Some(code) = bytes_before(memory, return_address) else {
         return CallProof::Contradicted;
-    }
-    let [.., opcode, a, b, c, d] = code;
+    };
+    let [.., a, b, c, d] = code;
     let operand = [a, b, c, d];
-    let direct = (opcode == 0xe8).then(|| relative(return_address, operand));
-    let slot = (code[2..4] == [0xff, 0x15])
+    let direct = is_direct(&code).then(|| relative(return_address, operand));
+    let slot = is_through_slot(&code)
         .then(|| read_u64(memory, relative(return_address, operand)))
         .flatten();
     if [direct, slot]
@@ -56,6 +54,27 @@ pub(super) fn call_into(memory: &dyn Memory, caller: &Range<u64>, entry: u64) ->
     } else {
         CallProof::Contradicted
     }
+}
+
+pub(super) fn is_after_call(memory: &dyn Memory, return_address: u64) -> bool {
+    let code = bytes_before(memory, return_address);
+    code.is_some_and(|code| is_direct(&code) || is_through_slot(&code) || is_indirect(&code))
+}
+
+fn bytes_before(memory: &dyn Memory, return_address: u64) -> Option<[u8; CALL_BYTES_MAX]> {
+    let mut code = [0; CALL_BYTES_MAX];
+    let start = return_address.checked_sub(CALL_BYTES_MAX as u64)?;
+    memory.read(start, &mut code).then_some(code)
+}
+
+/// Whether the bytes end with `call rel32`.
+fn is_direct(code: &[u8; CALL_BYTES_MAX]) -> bool {
+    code[3] == 0xe8
+}
+
+/// Whether the bytes end with `call [rip + rel32]`.
+fn is_through_slot(code: &[u8; CALL_BYTES_MAX]) -> bool {
+    code[2..4] == [0xff, 0x15]
 }
 
 /// Whether the bytes end with a call through a register or through memory other than a slot: `ff /2`.

@@ -25,9 +25,6 @@ impl Arch for X86_64 {
     type State = UnwindRegsX86_64;
     type Cache = CacheX86_64<MayAllocateDuringUnwind>;
 
-    // The psABI marks the end so, but code without frame pointers may keep any zero there.
-    const ZERO_ENDS_CHAIN: bool = false;
-
     fn unwinder() -> Self::Unwinder {
         UnwinderX86_64::new()
     }
@@ -45,6 +42,14 @@ impl Arch for X86_64 {
         state.sp()
     }
 
+    fn return_beside_zero(
+        _state: &Self::State,
+        _read: &mut dyn FnMut(u64) -> Result<u64, ()>,
+    ) -> Option<u64> {
+        // The psABI marks the end so, but code without frame pointers may keep any zero there.
+        None
+    }
+
     fn with_frame_pointer(mut state: Self::State, frame_pointer: u64) -> Self::State {
         state.set_bp(frame_pointer);
         state
@@ -56,6 +61,10 @@ impl Arch for X86_64 {
 
     fn call_into(memory: &dyn Memory, caller: &Range<u64>, entry: u64) -> CallProof {
         call::call_into(memory, caller, entry)
+    }
+
+    fn is_after_call(memory: &dyn Memory, return_address: u64) -> bool {
+        call::is_after_call(memory, return_address)
     }
 
     fn is_interrupted_call(memory: &dyn Memory, registers: &Registers) -> bool {
