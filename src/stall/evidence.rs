@@ -130,6 +130,17 @@ impl Parts {
         )
     }
 
+    /// Whether the part that a verdict is about outweighs the others clearly: code did it for most of the time that the machine
+    /// gave, and not half of it something else.
+    pub(crate) fn speak_for(self, verdict: Verdict) -> bool {
+        let (its, other) = match verdict {
+            _ if verdict.is_machine() || verdict == Verdict::Unknown => return true,
+            _ if verdict.is_cpu() => (self.cpu, self.blocked),
+            _ => (self.blocked, self.cpu),
+        };
+        its > self.run_queue && its >= other * 2
+    }
+
     /// The same proportions of another length: the best that can be said when the thread is gone.
     pub(crate) fn scaled_to(self, wall: Duration) -> Self {
         let whole = self.cpu + self.run_queue + self.blocked;
@@ -157,8 +168,9 @@ impl Evidence {
         self.state.is_some() || self.tally.looks() > 0
     }
 
-    /// The split. The kernel books run-queue time only when the thread gets its CPU, so the rest of a thread that was
-    /// found awake is shared out by what the looks saw.
+    /// The split. The kernel books run-queue time only when the thread gets its CPU, so not all of the rest was blocked. The looks
+    /// tell how much: they are spread over the whole time, its CPU time as well, so the part of them that found it asleep is that
+    /// part of the whole.
     pub(crate) fn parts(&self) -> Parts {
         let cpu = self.cpu_time().unwrap_or_default().min(self.wall);
         let booked = self
@@ -174,7 +186,7 @@ impl Evidence {
                 rest
             }
         } else {
-            rest * asleep / looks
+            (self.wall * asleep / looks).min(rest)
         };
         Parts {
             cpu,
@@ -205,6 +217,12 @@ impl Evidence {
     fn is_awake(&self) -> bool {
         self.state == Some('R')
     }
+
+    /// Whether the kernel has booked all of its waiting for a CPU, as it has for a thread that sleeps: then nothing of what is told
+    /// as blocked was the machine's doing.
+    pub(crate) fn is_booked(&self) -> bool {
+        self.run_queue.is_some() && matches!(self.state, Some('S' | 'D'))
+    }
 }
 
 /// Milliseconds for a sentence.
@@ -214,6 +232,7 @@ pub(super) fn ms(part: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tally::Place;
     use super::*;
 
     /// A vanished thread's total keeps the proportions that were last seen.
@@ -233,6 +252,76 @@ mod tests {
                 blocked: ms(60)
             }
         );
+    }
+
+    /// Looks that found it asleep are their part of the whole time, not of what is left of it; awake ones without CPU time are
+    /// the machine's, booked or not.
+    #[test]
+    fn looks_share_out_the_whole() {
+        let ms = Duration::from_millis;
+        for (wall, cpu, booked, asleep, awake, run_queue, blocked) in [
+            // Computed, then slept.
+            (100, 50, 0, 5, 5, 0, 50),
+            (100, 50, 0, 4, 6, 10, 40),
+            (100, 50, 0, 6, 4, 0, 50),
+            // Waited for a CPU: nothing is booked yet, or all.
+            (100, 20, 0, 0, 10, 80, 0),
+            (100, 20, 30, 5, 5, 30, 50),
+            (100, 20, 0, 5, 5, 30, 50),
+            (100, 20, 80, 1, 9, 80, 0),
+            // No look at all: by its state, which is not asleep.
+            (100, 20, 30, 0, 0, 80, 0),
+        ] {
+            let mut tally = Tally::default();
+            (0..awake).for_each(|_| tally.awake());
+            for _ in 0..asleep {
+                tally.asleep(Place::Outside, || Wait {
+                    place: Place::Outside,
+                    syscall: None,
+                    wchan: None,
+                    uninterruptible: false,
+                    object: None,
+                });
+            }
+            let evidence = Evidence {
+                wall: ms(wall),
+                cpu: Some(ms(cpu)),
+                run_queue: Some(ms(booked)),
+                state: Some('R'),
+                tally,
+                ..Evidence::default()
+            };
+            let expected = Parts {
+                cpu: ms(cpu),
+                run_queue: ms(run_queue),
+                blocked: ms(blocked),
+            };
+            assert_eq!(evidence.parts(), expected, "{cpu} {booked} {asleep}");
+        }
+    }
+
+    /// A part speaks for its verdict when it is twice the other one, and the machine did not take more.
+    #[test]
+    fn parts_speak_for_a_verdict() {
+        use Verdict::{CpuUser, Sleep, Starved};
+        let ms = Duration::from_millis;
+        for (verdict, cpu, run_queue, blocked, expected) in [
+            (CpuUser, 20, 0, 10, true),
+            (CpuUser, 19, 0, 10, false),
+            (CpuUser, 20, 20, 0, false),
+            (CpuUser, 20, 19, 0, true),
+            (Sleep, 10, 0, 20, true),
+            (Sleep, 10, 0, 19, false),
+            (Sleep, 0, 20, 20, false),
+            (Starved, 0, 20, 20, true),
+        ] {
+            let parts = Parts {
+                cpu: ms(cpu),
+                run_queue: ms(run_queue),
+                blocked: ms(blocked),
+            };
+            assert_eq!(parts.speak_for(verdict), expected, "{verdict:?} {parts:?}");
+        }
     }
 
     /// Without the thread's clock the kernel's ticks stand in for it.

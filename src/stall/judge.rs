@@ -1,9 +1,9 @@
 //! From evidence to verdict; PURE.
 //!
-//! Wall time is split into CPU time, time waiting for a CPU, and the rest, which is time blocked. Each part is held
-//! against the threshold by itself: CPU time of a whole threshold is the code's doing however crowded the machine is,
-//! and "starved" is said only when neither CPU nor blocked time alone would have made a stall. While no part decides,
-//! judgement waits, so that a crowded machine does not turn every begin of a stall into "starved".
+//! Wall time is split into CPU time, time waiting for a CPU, and the rest, which is time blocked. CPU time or blocked time of
+//! a whole threshold is the code's doing however crowded the machine is, and so is their sum where nothing of it can have
+//! been the machine's: "starved" is said only when both together would not have made a stall. While nothing decides, judgement
+//! waits, so that a crowded machine does not turn every begin of a stall into "starved".
 
 use std::time::Duration;
 
@@ -95,9 +95,35 @@ fn decide(evidence: &Evidence, threshold: Duration) -> Option<Judgement> {
         return Some(Judgement::new(Verdict::Unknown, Confidence::Unknown, said));
     }
     if parts.blocked >= threshold {
-        return blocked(evidence, threshold);
+        return blocked(evidence, parts, threshold);
     }
-    without_a_cpu(evidence, parts, threshold)
+    together(evidence, parts, threshold).or_else(|| without_a_cpu(evidence, parts, threshold))
+}
+
+/// The thread computed and waited in turn, both too little by itself: the larger part gives the word.
+fn together(evidence: &Evidence, parts: Parts, threshold: Duration) -> Option<Judgement> {
+    let is_crowded = evidence.is_crowded(threshold);
+    if parts.cpu + parts.blocked < threshold || (is_crowded && !evidence.is_booked()) {
+        return None;
+    }
+    let waited = blocked(evidence, parts, threshold)?;
+    // Who holds the lock may have had no CPU, which is asked only where the wait alone makes the stall.
+    let is_doubtful = is_crowded && waited.verdict == Verdict::LockWait;
+    let mut judged = match parts.cpu >= parts.blocked {
+        _ if waited.verdict.is_machine() => return Some(waited),
+        true if is_doubtful => return None,
+        true => {
+            let mut burning = burning(evidence, parts);
+            burning.evidence.extend(waited.evidence);
+            burning
+        }
+        false => waited,
+    };
+    judged.confidence = judged.confidence.min(Confidence::Likely);
+    judged.evidence.push(
+        "its CPU time and its blocked time make the stall together, neither does alone".to_owned(),
+    );
+    Some(judged)
 }
 
 /// The thread computed: whose CPU time it was, and what casts a doubt on it.
@@ -114,7 +140,7 @@ fn burning(evidence: &Evidence, parts: Parts) -> Judgement {
         }
     }
     let verdict = cpu_kind(evidence, &mut said);
-    let mut confidence = Confidence::Proven;
+    let mut confidence = certainty(parts, verdict);
     let stolen = evidence.machine.steal.unwrap_or_default();
     if !stolen.is_zero() && stolen >= parts.cpu / STEAL_DOUBT {
         said.push(format!(
@@ -130,6 +156,15 @@ fn burning(evidence: &Evidence, parts: Parts) -> Judgement {
         confidence = Confidence::Likely;
     }
     Judgement::new(verdict, confidence, said)
+}
+
+/// What the split leaves of certainty: other causes of the same weight cast a doubt on any.
+fn certainty(parts: Parts, verdict: Verdict) -> Confidence {
+    if parts.speak_for(verdict) {
+        Confidence::Proven
+    } else {
+        Confidence::Likely
+    }
 }
 
 /// Whether the CPU time went into user code or into the kernel, which ticks or page faults show.
@@ -154,7 +189,7 @@ fn cpu_kind(evidence: &Evidence, said: &mut Vec<String>) -> Verdict {
     Verdict::CpuUser
 }
 
-/// Neither CPU time nor blocked time makes it a stall by itself: the machine did not let the thread run.
+/// Neither CPU time nor blocked time makes it a stall: the machine did not let the thread run.
 fn without_a_cpu(evidence: &Evidence, parts: Parts, threshold: Duration) -> Option<Judgement> {
     let mut said = Vec::new();
     let machine = &evidence.machine;
@@ -191,11 +226,11 @@ fn without_a_cpu(evidence: &Evidence, parts: Parts, threshold: Duration) -> Opti
         ));
     }
     if parts.run_queue >= evidence.wall / 2 {
-        said.push("neither its CPU time nor its blocked time alone reaches the threshold: the machine, not the code".to_owned());
+        said.push("its CPU time and its blocked time do not reach the threshold: the machine, not the code".to_owned());
         let judged = Judgement::new(Verdict::Starved, Confidence::Likely, said);
         return Some(with_crowd(judged, evidence));
     }
-    said.push("no part of its time alone reaches the threshold".to_owned());
+    said.push("no part of its time decides".to_owned());
     Some(Judgement::new(Verdict::Unknown, Confidence::Unknown, said))
 }
 
@@ -215,7 +250,7 @@ fn with_crowd(mut judged: Judgement, evidence: &Evidence) -> Judgement {
     judged
 }
 
-fn blocked(evidence: &Evidence, threshold: Duration) -> Option<Judgement> {
+fn blocked(evidence: &Evidence, parts: Parts, threshold: Duration) -> Option<Judgement> {
     let mut said = Vec::new();
     let major_faults = evidence.kernel.map_or(0, |kernel| kernel.major_faults);
     let Some((wait, looks)) = evidence.tally.main_wait() else {
@@ -236,7 +271,7 @@ fn blocked(evidence: &Evidence, threshold: Duration) -> Option<Judgement> {
     // What was seen at fewer than half of the looks that found it asleep is only the most frequent of several causes.
     let is_main = looks * 2 > evidence.tally.asleep_looks();
     let confidence = if wait.syscall.is_some() && is_main {
-        Confidence::Proven
+        certainty(parts, verdict)
     } else {
         Confidence::Likely
     };

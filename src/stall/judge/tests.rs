@@ -86,7 +86,100 @@ fn looks_share_out_the_rest() {
         judge(&flickering, T).map(|judged| judged.verdict),
         Some(Verdict::Sleep)
     );
-    assert_eq!(flickering.parts().blocked, ms(81));
+    assert_eq!(flickering.parts().blocked, ms(90));
+}
+
+/// A thread that was found asleep in a call at so many looks, and awake at the others.
+fn mixed(parts: (u64, u64, u64), state: char, asleep: u32, awake: u32, call: &str) -> Evidence {
+    let (wall, cpu, run_queue) = parts;
+    let mut mixed = evidence(wall, cpu, run_queue, state, call);
+    mixed.tally = Tally::default();
+    (0..asleep).for_each(|_| look_asleep(&mut mixed.tally, 'S', call));
+    (0..awake).for_each(|_| mixed.tally.awake());
+    mixed
+}
+
+/// CPU time and blocked time make a stall together, likely at most; what the machine may have done never counts.
+#[test]
+fn both_parts_together() {
+    use Confidence::{Likely, Proven};
+    use Verdict::{CpuUser, LockWait, Sleep, Starved};
+    let sleeps = "clock_nanosleep";
+    for (known, is_crowded, expected) in [
+        // Computes, then sleeps, and the other way round.
+        (
+            mixed((14, 9, 0), 'S', 3, 3, sleeps),
+            false,
+            Some((CpuUser, Likely)),
+        ),
+        (
+            mixed((18, 9, 0), 'S', 4, 4, sleeps),
+            false,
+            Some((CpuUser, Likely)),
+        ),
+        (
+            mixed((15, 6, 0), 'R', 6, 3, sleeps),
+            false,
+            Some((Sleep, Likely)),
+        ),
+        // Too little together.
+        (mixed((12, 6, 3), 'S', 2, 4, sleeps), false, None),
+        // Asleep now, so that all its waiting for a CPU is booked; awake, nobody knows.
+        (
+            mixed((30, 9, 12), 'S', 3, 7, sleeps),
+            true,
+            Some((CpuUser, Likely)),
+        ),
+        (mixed((30, 9, 5), 'R', 3, 7, sleeps), true, None),
+        (
+            mixed((60, 6, 30), 'R', 1, 9, sleeps),
+            true,
+            Some((Starved, Likely)),
+        ),
+        // Who holds the lock may get no CPU.
+        (mixed((30, 9, 12), 'S', 3, 7, "futex"), true, None),
+        (
+            mixed((15, 6, 0), 'S', 6, 3, "futex"),
+            false,
+            Some((LockWait, Likely)),
+        ),
+        // One part alone, clearly or not.
+        (
+            mixed((40, 12, 0), 'S', 7, 3, sleeps),
+            false,
+            Some((Sleep, Proven)),
+        ),
+        (
+            mixed((40, 15, 0), 'S', 6, 4, sleeps),
+            false,
+            Some((Sleep, Likely)),
+        ),
+    ] {
+        let mut known = known;
+        if is_crowded {
+            known.watchdog_late = T;
+        }
+        let judged = judge(&known, T);
+        let told = judged.map(|judged| (judged.verdict, judged.confidence));
+        assert_eq!(told, expected, "{known:?}");
+    }
+}
+
+/// A poll that waited for a CPU longer than it ran did compute, but a share of the blame is the machine's.
+#[test]
+fn hardly_running_is_less_sure() {
+    for (cpu, run_queue, expected) in [
+        (19, 179, Confidence::Likely),
+        (100, 100, Confidence::Likely),
+        (110, 100, Confidence::Proven),
+    ] {
+        let judged = judge(&evidence(cpu + run_queue, cpu, run_queue, 'R', ""), T).unwrap();
+        assert_eq!(
+            (judged.verdict, judged.confidence),
+            (Verdict::CpuUser, expected),
+            "{cpu}"
+        );
+    }
 }
 
 /// Ticks or page faults make CPU time the kernel's; a quota makes waiting for a CPU a throttling.

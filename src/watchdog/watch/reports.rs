@@ -10,7 +10,9 @@ use crate::procfs::ready_threads;
 use crate::report::Message;
 use crate::runtime::slots::{NO_WORKER, SlotView};
 use crate::runtime::{Runtimes, attach};
-use crate::stall::{Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, judge_in_crowd};
+use crate::stall::{
+    Confidence, Crowd, Evidence, Judgement, Look, Phase, Span, Verdict, judge_in_crowd,
+};
 use crate::watchdog::observe::{Observed, Subject};
 use crate::watchdog::source::Source;
 use crate::watchdog::worker::OpenReport;
@@ -58,7 +60,7 @@ impl Watch {
         let (Some(mut judgement), Some(worker)) = (judgement, self.workers.get_mut(&key)) else {
             return;
         };
-        if !source.sees_polls() && !decides_without_polls(&mut judgement, &evidence.cpu) {
+        if !source.sees_polls() && !decides_without_polls(&mut judgement, &evidence, threshold) {
             return;
         }
         let Some(captured) = self.captures.of_stall(now, worker, judgement.verdict) else {
@@ -236,15 +238,22 @@ impl Watch {
 }
 
 /// Whether a verdict on an attached worker holds although its polls cannot be told apart: sleeping inside one turn of
-/// the loop is always a stall, computing only when no number of short polls would look the same.
-fn decides_without_polls(judgement: &mut Judgement, cpu: &Option<Duration>) -> bool {
+/// the loop is always a stall, computing only when no number of short polls would look the same, nor does it add to sleeping.
+fn decides_without_polls(
+    judgement: &mut Judgement,
+    evidence: &Evidence,
+    threshold: Duration,
+) -> bool {
     // Which thread runs a worker was learnt earlier and may have changed since.
     judgement.confidence = judgement.confidence.min(Confidence::Likely);
-    if !judgement.verdict.is_cpu() {
-        return true;
+    let verdict = judgement.verdict;
+    if !verdict.is_cpu() {
+        return verdict.is_machine()
+            || verdict == Verdict::Unknown
+            || evidence.parts().blocked >= threshold;
     }
     judgement.evidence.push("attached runtime: its loop has not turned and its task has not changed, single polls cannot be seen".to_owned());
-    cpu.is_some_and(|cpu| cpu >= ATTACHED_CPU_MIN)
+    evidence.cpu.is_some_and(|cpu| cpu >= ATTACHED_CPU_MIN)
 }
 
 fn subject(runtimes: &Runtimes, source: &Source, view: &SlotView) -> Subject {
