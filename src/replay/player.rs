@@ -200,7 +200,7 @@ impl Player<'_> {
             captured: Some(
                 taken.map_or_else(|| Captured::none("not recorded"), StackRecording::captured),
             ),
-            earlier: None,
+            earlier: earlier.map(StackRecording::captured),
             lock: None,
             victims: None,
         };
@@ -217,10 +217,10 @@ impl Player<'_> {
         let frames = |stack: Option<&StackRecording>| {
             stack.map_or_else(Vec::new, StackRecording::shared_frames)
         };
-        self.tell(&observed, frames(taken), &frames(earlier));
+        self.tell(&observed, frames(taken), frames(earlier));
     }
 
-    fn tell(&mut self, observed: &Observed, stack: Vec<Arc<Frame>>, earlier: &[Arc<Frame>]) {
+    fn tell(&mut self, observed: &Observed, stack: Vec<Arc<Frame>>, earlier: Vec<Arc<Frame>>) {
         let complete = observed
             .captured
             .as_ref()
@@ -228,13 +228,15 @@ impl Player<'_> {
         if is_announced(&stack) || is_elsewhere(&stack, complete) {
             return;
         }
-        let mut stall = Stall {
-            runtime: RECORDED.to_owned(),
-            ..compose(observed, stack, earlier, &self.config)
+        let composed = compose(observed, stack, earlier, &self.config);
+        let stall = match &self.last {
+            Some(last) => keep_better_cause(composed, last, observed.parts),
+            None => composed.stall,
         };
-        if let Some(last) = &self.last {
-            stall = keep_better_cause(stall, last);
-        }
+        let stall = Stall {
+            runtime: RECORDED.to_owned(),
+            ..stall
+        };
         self.last = Some(stall.clone());
         self.told.push(stall);
     }

@@ -3,11 +3,11 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::capture::Captured;
+use super::testimony::Testimony;
 use crate::config::Config;
 use crate::stall::{
-    Confidence, Frame, Phase, Place, SourceLine, StackVia, Stall, TaskInfo, Verdict, Wait, advise,
-    agree, fingerprint, is_runtime, own_future, own_line, refine,
+    Confidence, Frame, Parts, Phase, SourceLine, StackVia, Stall, TaskInfo, Verdict, advise,
+    fingerprint, is_runtime, own_future, own_line, refine,
 };
 use crate::symbolize::FRAMES_LEN_MAX;
 use crate::watchdog::Observed;
@@ -49,15 +49,37 @@ fn is_local_set(stack: &[Arc<Frame>]) -> bool {
         .any(|frame| frame.function.contains(LOCAL_SET))
 }
 
-/// The event of an observation.
+/// An event, and whether it says that two stacks of the poll name different lines.
+#[derive(Debug)]
+pub(crate) struct Composed {
+    /// The event.
+    pub(crate) stall: Stall,
+    /// Whether a line that was proven before is in doubt now.
+    pub(crate) is_disputed: bool,
+}
+
+/// The event of an observation, whose stack is `stack` and whose earlier one is `earlier`.
 pub(crate) fn compose(
     observed: &Observed,
     stack: Vec<Arc<Frame>>,
-    earlier: &[Arc<Frame>],
+    earlier: Vec<Arc<Frame>>,
     config: &Config,
-) -> Stall {
+) -> Composed {
+    let testimony = Testimony::of(observed, stack, earlier, &config.in_app);
+    Composed {
+        is_disputed: testimony.is_disputed(),
+        stall: told(observed, testimony, config),
+    }
+}
+
+fn told(observed: &Observed, testimony: Testimony<'_>, config: &Config) -> Stall {
     let subject = &observed.subject;
     let judgement = &observed.judgement;
+    let evidence = evidence(observed, &testimony);
+    let is_certain = testimony.is_certain();
+    let Testimony {
+        stack, captured, ..
+    } = testimony;
     let verdict = refine(judgement.verdict, &stack);
     let machine = judgement.verdict.is_machine();
     let line = if machine {
@@ -65,24 +87,9 @@ pub(crate) fn compose(
     } else {
         own_line(&stack, &config.in_app)
     };
-    let captured = observed.captured.as_ref();
     let complete =
         captured.is_some_and(|captured| captured.complete) && stack.len() < FRAMES_LEN_MAX;
-    let fits = captured.is_some_and(|captured| fits(captured, observed));
-    let is_confirmed = captured.is_some_and(|captured| captured.confirmed);
-    let is_local_set = is_local_set(&stack);
-    let agrees = agree(&stack, earlier, &config.in_app);
-    let is_certain = complete && is_confirmed && !is_local_set && fits && agrees;
-    let mut evidence = vec![observed.parts.sentence(observed.span.length)];
-    evidence.extend(judgement.evidence.iter().cloned());
-    evidence.extend(
-        captured
-            .and_then(|captured| captured.note)
-            .map(|note| format!("stack: {note}")),
-    );
-    if !machine && !stack.is_empty() {
-        evidence.extend(doubts(&stack, fits, agrees, is_local_set).map(str::to_owned));
-    }
+    let is_certain = is_certain && complete && !is_local_set(&stack);
     Stall {
         id: observed.id,
         phase: observed.phase,
@@ -129,58 +136,49 @@ pub(crate) fn compose(
     }
 }
 
-/// What keeps a stack from being a proof, in words.
-fn doubts(
-    stack: &[Arc<Frame>],
-    fits: bool,
-    agrees: bool,
-    is_local_set: bool,
-) -> impl Iterator<Item = &'static str> {
-    let is_cut = stack.len() >= FRAMES_LEN_MAX;
-    let has_lines = stack.iter().any(|frame| frame.line.is_some());
-    [
-        (!fits, "stack: not taken in what the verdict names"),
-        (fits && has_lines && !agrees, "stack: no earlier one of the same poll agrees with it"),
-        (is_cut, "stack: its outer frames are left out, it is too long for an event"),
-        (!has_lines, "no debug information: build with `debug = 1` for lines"),
-        (
-            is_local_set,
-            "a LocalSet polls many local tasks in one poll of its driver, they cannot be told apart",
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(applies, doubt)| applies.then_some(doubt))
+/// The sentences behind the event.
+fn evidence(observed: &Observed, testimony: &Testimony<'_>) -> Vec<String> {
+    let judgement = &observed.judgement;
+    let mut evidence = vec![observed.parts.sentence(observed.span.length)];
+    evidence.extend(judgement.evidence.iter().cloned());
+    let note = testimony.captured.and_then(|captured| captured.note);
+    evidence.extend(note.map(|note| format!("stack: {note}")));
+    if !judgement.verdict.is_machine() && !testimony.stack.is_empty() {
+        evidence.extend(doubts(testimony).map(str::to_owned));
+    }
+    evidence
 }
 
-/// Whether the stack was taken while the thread did what the verdict names: running for a CPU verdict, in the very
-/// system call, or the page fault, that most looks saw for the others.
-fn fits(captured: &Captured, observed: &Observed) -> bool {
-    match (&observed.wait, captured.call) {
-        _ if observed.judgement.verdict.is_cpu() => {
-            captured.via == StackVia::Signal && captured.call.is_none()
-        }
+/// What keeps a stack from being a proof, in words.
+fn doubts(testimony: &Testimony<'_>) -> impl Iterator<Item = &'static str> {
+    let stack = &testimony.stack;
+    let is_cut = stack.len() >= FRAMES_LEN_MAX;
+    let has_lines = stack.iter().any(|frame| frame.line.is_some());
+    let of_stack = [
         (
-            Some(Wait {
-                place: Place::Call { number, .. },
-                ..
-            }),
-            Some(call),
-        ) => *number == call && captured.via == StackVia::Syscall,
+            is_cut,
+            "stack: its outer frames are left out, it is too long for an event",
+        ),
         (
-            Some(Wait {
-                place: Place::Outside,
-                ..
-            }),
-            None,
-        ) => captured.via == StackVia::Syscall,
-        _ => false,
-    }
+            !has_lines,
+            "no debug information: build with `debug = 1` for lines",
+        ),
+        (
+            is_local_set(stack),
+            "a LocalSet polls many local tasks in one poll of its driver, they cannot be told apart",
+        ),
+    ];
+    let of_stack = of_stack
+        .into_iter()
+        .filter_map(|(applies, doubt)| applies.then_some(doubt));
+    testimony.doubt().into_iter().chain(of_stack)
 }
 
 /// A close tells the total and its split; who, where and why are those of the last report.
 pub(crate) fn close(observed: &Observed, last: &Stall) -> Stall {
     let mut evidence = vec![observed.parts.sentence(observed.span.length)];
     evidence.extend(last.evidence.iter().skip(1).cloned());
+    let last = in_doubt(last, false, observed.parts);
     Stall {
         phase: Phase::Close,
         duration_ms: ms(observed.span.length),
@@ -189,17 +187,30 @@ pub(crate) fn close(observed: &Observed, last: &Stall) -> Stall {
         blocked_ms: ms(observed.parts.blocked),
         evidence,
         victims: observed.victims.clone(),
-        ..last.clone()
+        ..last
     }
+}
+
+/// The last report as it is trusted now: a proof is one no longer once a later stack names another line, or the split has come to
+/// speak for something else as well.
+fn in_doubt(last: &Stall, is_disputed: bool, parts: Parts) -> Stall {
+    let mut last = last.clone();
+    if is_disputed || !parts.speak_for(last.verdict) {
+        last.confidence = last.confidence.min(Confidence::Likely);
+    }
+    last
 }
 
 /// Said once in a report that repeats the cause of the one before it.
 const KEPT: &str = "this look was less certain, the cause is that of an earlier report";
 
 /// A later report keeps the cause of the one before it unless it is at least as certain itself: a thread that is just
-/// waking up, or whose stack could not be taken this time, must not turn a proven line into none.
-pub(crate) fn keep_better_cause(stall: Stall, last: &Stall) -> Stall {
-    if certainty(&stall) >= certainty(last) {
+/// waking up, or whose stack could not be taken this time, must not turn a proven line into none. A later line is never proven
+/// unless it stands in the stack of the report before as well, and reports come at twice the age: it covers more of the time.
+pub(crate) fn keep_better_cause(composed: Composed, last: &Stall, parts: Parts) -> Stall {
+    let stall = composed.stall;
+    let last = in_doubt(last, composed.is_disputed, parts);
+    if certainty(&stall) >= certainty(&last) {
         return stall;
     }
     let mut evidence: Vec<String> = stall.evidence.into_iter().take(1).collect();
@@ -221,7 +232,7 @@ pub(crate) fn keep_better_cause(stall: Stall, last: &Stall) -> Stall {
         suppressed: stall.suppressed,
         victims: stall.victims,
         evidence,
-        ..last.clone()
+        ..last
     }
 }
 
@@ -282,6 +293,8 @@ fn ms(duration: std::time::Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::report::recorded;
     use crate::stall::{SourceLine, Verdict};
@@ -319,15 +332,28 @@ mod tests {
         assert!(!is_elsewhere(&inside, true));
     }
 
+    /// All of the time was blocked.
+    const BLOCKED: Parts = Parts {
+        cpu: Duration::ZERO,
+        run_queue: Duration::ZERO,
+        blocked: Duration::from_millis(40),
+    };
+
+    fn kept(stall: &Stall, is_disputed: bool, last: &Stall, parts: Parts) -> Stall {
+        let stall = stall.clone();
+        let composed = Composed { stall, is_disputed };
+        keep_better_cause(composed, last, parts)
+    }
+
     /// A report of a thread that is just waking up keeps the proven cause, its own times, and says so once.
     #[test]
     fn a_better_cause_is_kept() {
         let proven = stall(Verdict::Sleep, Confidence::Proven, Some(43));
         let mut waking = stall(Verdict::BlockedOther, Confidence::Likely, None);
         waking.duration_ms = 40.0;
-        let kept = keep_better_cause(waking.clone(), &proven);
-        let again = keep_better_cause(waking, &kept);
-        for kept in [kept, again] {
+        let first = kept(&waking, false, &proven, BLOCKED);
+        let again = kept(&waking, false, &first, BLOCKED);
+        for kept in [first, again] {
             assert_eq!(
                 (kept.verdict, kept.confidence),
                 (Verdict::Sleep, Confidence::Proven)
@@ -341,9 +367,28 @@ mod tests {
     #[test]
     fn an_equal_cause_replaces() {
         let first = stall(Verdict::Sleep, Confidence::Proven, Some(43));
-        let later = stall(Verdict::CpuUser, Confidence::Proven, Some(50));
-        assert_eq!(keep_better_cause(later.clone(), &first), later);
+        let later = stall(Verdict::LockWait, Confidence::Proven, Some(50));
+        assert_eq!(kept(&later, false, &first, BLOCKED), later);
         let starved = stall(Verdict::Starved, Confidence::Likely, None);
-        assert_eq!(keep_better_cause(later.clone(), &starved), later);
+        assert_eq!(kept(&later, false, &starved, BLOCKED), later);
+    }
+
+    /// A proven line that a later stack disputes is likely, and so is one whose verdict the split no longer speaks for.
+    #[test]
+    fn proofs_are_doubted() {
+        let proven = stall(Verdict::Sleep, Confidence::Proven, Some(43));
+        let vague = stall(Verdict::Unknown, Confidence::Unknown, None);
+        let mixed = Parts {
+            cpu: Duration::from_millis(30),
+            ..BLOCKED
+        };
+        for (is_disputed, parts, expected) in [
+            (false, BLOCKED, Confidence::Proven),
+            (true, BLOCKED, Confidence::Likely),
+            (false, mixed, Confidence::Likely),
+        ] {
+            let kept = kept(&vague, is_disputed, &proven, parts);
+            assert_eq!((&kept.line, kept.confidence), (&proven.line, expected));
+        }
     }
 }

@@ -14,6 +14,7 @@ mod reporter;
 mod ring;
 mod standstill;
 mod stuck;
+mod testimony;
 
 pub(crate) use accounts::{Accounts, short_path, to_f64};
 pub(crate) use compose::{close, compose, is_announced, is_elsewhere, keep_better_cause};

@@ -168,7 +168,11 @@ impl Reporter {
             .captured
             .as_ref()
             .is_some_and(|captured| captured.complete);
-        let is_announced = is_announced(&stack);
+        let earlier = observed
+            .earlier
+            .as_ref()
+            .map_or_else(Vec::new, |earlier| symbolizer.stack(&earlier.addresses));
+        let is_announced = is_announced(if stack.is_empty() { &earlier } else { &stack });
         if is_announced || is_elsewhere(&stack, complete) {
             desk.remember(observed.id, None);
             self.accounts().excuse();
@@ -181,15 +185,12 @@ impl Reporter {
             }
             return;
         }
-        let earlier = observed
-            .earlier
-            .as_ref()
-            .map_or_else(Vec::new, |earlier| symbolizer.stack(&earlier.addresses));
-        let mut stall = compose(observed, stack, &earlier, &self.config);
+        let composed = compose(observed, stack, earlier, &self.config);
         let known = known.flatten();
-        if let Some(open) = &known {
-            stall = keep_better_cause(stall, &open.last);
-        }
+        let mut stall = match &known {
+            Some(open) => keep_better_cause(composed, &open.last, observed.parts),
+            None => composed.stall,
+        };
         let last = stall.clone();
         if let Some(lock) = &observed.lock {
             stall = self.tell_lock(desk, symbolizer, stall, lock);

@@ -44,18 +44,48 @@ pub(crate) fn own_line(stack: &[Arc<Frame>], in_app: &[String]) -> Option<Source
     })
 }
 
-/// Whether two stacks of one poll, taken at different times, blame the same place: the same own function innermost, or
-/// own code further out that stands on the same line in both. One stack alone may show whatever the poll did last.
-pub(crate) fn agree(later: &[Arc<Frame>], earlier: &[Arc<Frame>], in_app: &[String]) -> bool {
+/// Which of two stacks of one poll, taken at different times, names a line that the other one bears out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Agreement {
+    /// The later one's.
+    Later,
+    /// The earlier one's.
+    Earlier,
+}
+
+/// Whether two stacks of one poll blame the same place: the innermost own line of one stands in both, since one stack alone may
+/// show whatever the poll did last. A function that `computes` by itself is in a loop, whose lines differ; two calls of one
+/// function are two causes.
+pub(crate) fn agreement(
+    later: &[Arc<Frame>],
+    earlier: &[Arc<Frame>],
+    in_app: &[String],
+    computes: bool,
+) -> Option<Agreement> {
     let own = |stack| own_frames(stack, in_app).collect::<Vec<&Frame>>();
-    let (later, earlier) = (own(later), own(earlier));
-    let (Some(innermost), Some(before)) = (later.first(), earlier.first()) else {
-        return false;
+    let (own_later, own_earlier) = (own(later), own(earlier));
+    let (innermost, before) = (*own_later.first()?, *own_earlier.first()?);
+    let stands_in = |frames: &[&Frame], wanted: &Frame| {
+        let same = |frame: &&&Frame| frame.function == wanted.function && frame.line == wanted.line;
+        frames.iter().any(|frame| same(&frame))
     };
-    innermost.function == before.function
-        || earlier
-            .iter()
-            .any(|frame| frame.function == innermost.function && frame.line == innermost.line)
+    let loops = computes
+        && innermost.function == before.function
+        && computes_itself(later, innermost)
+        && computes_itself(earlier, before);
+    if loops || stands_in(&own_earlier, innermost) {
+        Some(Agreement::Later)
+    } else {
+        stands_in(&own_later, before).then_some(Agreement::Earlier)
+    }
+}
+
+/// Whether the instruction is the function's own: what lies further in is inlined into it.
+fn computes_itself(stack: &[Arc<Frame>], own: &Frame) -> bool {
+    stack
+        .iter()
+        .take_while(|frame| !std::ptr::eq(Arc::as_ptr(frame), own))
+        .all(|frame| frame.inlined)
 }
 
 /// The future being polled, in source terms: the outermost own frame.
@@ -202,23 +232,70 @@ mod tests {
         assert_eq!(only("nothing"), None);
     }
 
-    /// Two samples agree on a function whose lines change, not on two functions one after the other.
+    /// Two samples agree on a line that stands in both, or on a function that computes at several of its lines; neither on two
+    /// functions one after the other nor on two calls of one function.
     #[test]
     fn samples_agree() {
+        use Agreement::{Earlier, Later};
         let at = |function: &str, line| frame_at(function, "/home/u/app/src/work.rs", line);
+        let called = |name: &str, inlined| {
+            Arc::new(Frame {
+                inlined,
+                ..(*frame(name, "/rustc/1/library/std/src/lib.rs")).clone()
+            })
+        };
         let handler = |line| at("app::handler", line);
-        let (looping, later) = (
-            [at("app::parse", 10), handler(3)],
-            [at("app::parse", 14), handler(3)],
-        );
-        let other = [at("app::store", 90), handler(4)];
-        let deeper = [at("app::lex", 7), at("app::parse", 14), handler(3)];
-        assert!(agree(&looping, &later, &[]));
-        assert!(
-            agree(&later, &deeper, &[]),
-            "the caller was caught between two calls"
-        );
-        assert!(!agree(&other, &looping, &[]));
-        assert!(!agree(&looping, &[], &[]));
+        let parse = |line| vec![at("app::parse", line), handler(3)];
+        let below = |callee: &Arc<Frame>, outer: Vec<Arc<Frame>>| {
+            let mut stack = vec![Arc::clone(callee)];
+            stack.extend(outer);
+            stack
+        };
+        let (sleep, next) = (called("std::thread::sleep", false), called("next", true));
+        let lex = at("app::lex", 7);
+        for (later, earlier, computes, expected) in [
+            // A loop, with what is inlined into it.
+            (parse(14), parse(10), true, Some(Later)),
+            (below(&next, parse(14)), parse(10), true, Some(Later)),
+            // Two calls of one function.
+            (
+                below(&sleep, parse(14)),
+                below(&sleep, parse(10)),
+                false,
+                None,
+            ),
+            (
+                below(&sleep, parse(14)),
+                below(&sleep, parse(10)),
+                true,
+                None,
+            ),
+            (below(&sleep, parse(14)), parse(10), true, None),
+            (parse(14), parse(10), false, None),
+            // The same call, and the caller caught between two calls or in one.
+            (
+                below(&sleep, parse(10)),
+                below(&sleep, parse(10)),
+                false,
+                Some(Later),
+            ),
+            (parse(14), below(&lex, parse(14)), false, Some(Later)),
+            (below(&lex, parse(14)), parse(14), true, Some(Earlier)),
+            // Two functions, or one stack.
+            (
+                parse(14),
+                vec![at("app::store", 90), handler(4)],
+                true,
+                None,
+            ),
+            (parse(14), Vec::new(), true, None),
+            (Vec::new(), parse(14), true, None),
+        ] {
+            assert_eq!(
+                agreement(&later, &earlier, &[], computes),
+                expected,
+                "{later:?} {earlier:?} {computes}"
+            );
+        }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use holder::{Grounds, Suspicion, Witness, suspicion};
 pub(crate) use incident::{Incidents, Membership};
 pub(crate) use judge::{Judgement, judge, judge_in_crowd};
 pub(crate) use limiter::Limiter;
-pub(crate) use line::{agree, is_runtime, own_future, own_line};
+pub(crate) use line::{Agreement, agreement, is_runtime, own_future, own_line};
 pub(crate) use ready_holders::{Holders, holders};
 pub(crate) use refine::refine;
 pub(crate) use tally::{Place, Tally, Wait};
