@@ -79,6 +79,7 @@ pub(crate) struct Capturer {
     signal: Option<CaptureSignal>,
     interrupts: bool,
     interrupted_calls: u64,
+    signalled_in_call: u64,
     unwinder: StackUnwinder,
 }
 
@@ -89,6 +90,7 @@ impl Capturer {
             signal,
             interrupts: false,
             interrupted_calls: 0,
+            signalled_in_call: 0,
             unwinder: StackUnwinder::new(),
         }
     }
@@ -106,6 +108,12 @@ impl Capturer {
     /// those that a thread answered at a call that had failed with EINTR or was about to be made again.
     pub(crate) fn interrupted_calls(&self) -> u64 {
         self.interrupted_calls
+    }
+
+    /// Those of them that the thread was known to stand in: it could not be read from outside. The others were entered after
+    /// the thread had been seen running, which no look can exclude.
+    pub(crate) fn signalled_in_call(&self) -> u64 {
+        self.signalled_in_call
     }
 
     /// The stack of thread `tid`, which lies in `stack`.
@@ -182,6 +190,7 @@ impl Capturer {
             }
         };
         self.interrupted_calls += u64::from(is_interrupted);
+        self.signalled_in_call += u64::from(is_interrupted && call.is_some());
         let Answer::Copy(copy) = answer else {
             return Captured::none("the thread did not answer the signal in time");
         };

@@ -128,6 +128,14 @@ pub static INTERRUPTED_CALLS: Metric = Metric::counter(
     "Blocked threads could not be read from outside. Calls that the kernel restarts go on unnoticed; with `POLLSCOPE_SIGNAL=always` others may fail with EINTR.",
 );
 
+/// Blocked threads that were signalled.
+pub static BLOCKED_THREADS_SIGNALLED: Metric = Metric::counter(
+    "pollscope_blocked_threads_signalled_total",
+    &[],
+    "Those interrupted calls that the thread was known to stand in when it was sent the signal.",
+    "Blocked threads could not be read from outside: unwind tables are missing, or stacks are no ordinary ones. Zero is usual.",
+);
+
 /// Watchdog late.
 pub static WATCHDOG_LATE: Metric = Metric::counter(
     "pollscope_watchdog_late_total",
@@ -287,6 +295,7 @@ pub static TOOLKIT: Table = &[
     &REPORTS_DROPPED,
     &CAPTURES,
     &INTERRUPTED_CALLS,
+    &BLOCKED_THREADS_SIGNALLED,
     &WATCHDOG_LATE,
     &WATCHDOG_CPU,
     &WATCHDOG_LOOKS,

@@ -29,6 +29,11 @@ pub(crate) fn sample_watchdog(stats: &Stats, samples: &mut Samples) {
         &[],
         count(&stats.interrupted_calls),
     );
+    samples.set(
+        &table::BLOCKED_THREADS_SIGNALLED,
+        &[],
+        count(&stats.signalled_in_call),
+    );
     for (cause, counter) in [
         ("crowded", &stats.crowded),
         ("throttled", &stats.throttled),

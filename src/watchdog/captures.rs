@@ -135,6 +135,9 @@ impl Captures {
         self.stats
             .interrupted_calls
             .store(self.capturer.interrupted_calls(), Ordering::Relaxed);
+        self.stats
+            .signalled_in_call
+            .store(self.capturer.signalled_in_call(), Ordering::Relaxed);
         captured
     }
 }

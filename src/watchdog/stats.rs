@@ -24,6 +24,8 @@ pub(crate) struct Stats {
     pub(crate) captures_deferred: AtomicU64,
     /// System calls that signals for stacks may have broken off.
     pub(crate) interrupted_calls: AtomicU64,
+    /// Those of them that the thread was known to stand in when it was sent the signal.
+    pub(crate) signalled_in_call: AtomicU64,
     /// Times the watchdog was late because the machine was crowded.
     pub(crate) crowded: AtomicU64,
     /// Times it was late because the CPU quota was used up.
