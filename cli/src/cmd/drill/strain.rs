@@ -1,5 +1,6 @@
 //! Strains: no poll is too long, and yet the service suffers. Each must be told as a finding of its own kind, not as a stall.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use faults::{Plan, Point, Settings};
 use pollscope::finding::Thresholds;
 use serde::Deserialize;
+use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::task::{JoinSet, consume_budget, spawn_blocking, yield_now};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -24,6 +26,8 @@ pub(crate) enum Strain {
     ExhaustedPool,
     /// Thousands of ready tasks with short polls.
     LongQueue,
+    /// A runtime that looks at its driver only when it has nothing to do, which it never has.
+    DriverUnpolled,
     /// One task always has more to do, within its budget.
     Hog,
     /// Sessions that leave a task behind each.
@@ -66,6 +70,9 @@ impl Strain {
             Self::LongQueue | Self::Hog => {
                 builder.worker_threads(1);
             }
+            Self::DriverUnpolled => {
+                builder.worker_threads(1).event_interval(u32::MAX);
+            }
             _ => {}
         }
     }
@@ -76,6 +83,7 @@ impl Strain {
             Self::AnnouncedBlocks => announced_blocks(bench, end).await,
             Self::ExhaustedPool => exhausted_pool(end).await,
             Self::LongQueue => long_queue(bench, end).await,
+            Self::DriverUnpolled => driver_unpolled(bench, end).await,
             Self::Hog => hog(bench, end).await,
             Self::LeakedTasks => leaked_tasks(bench, end).await,
             Self::ForgottenWaker => {
@@ -130,6 +138,26 @@ async fn long_queue(bench: &Bench<'_>, end: Instant) {
         }));
     }
     joins.join_all().await;
+}
+
+/// Few long-enough polls, so that waking itself is no storm.
+const READY_POLL: Duration = Duration::from_millis(1);
+
+async fn driver_unpolled(bench: &Bench<'_>, end: Instant) {
+    // What nobody looks after: without a descriptor it would not matter.
+    let Ok(_unheard) = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await else {
+        return;
+    };
+    let task = bench.spawn(std::future::poll_fn(move |context| {
+        if Instant::now() >= end {
+            return Poll::Ready(());
+        }
+        burn(READY_POLL);
+        // Not `yield_now`, which waits for a turn of the driver.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }));
+    let _ = task.await;
 }
 
 async fn hog(bench: &Bench<'_>, end: Instant) {

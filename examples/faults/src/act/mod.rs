@@ -11,6 +11,7 @@ mod backtrace;
 mod contention;
 mod cpu;
 mod file;
+mod foreign;
 mod kernel;
 mod lock;
 mod pipe;
@@ -45,11 +46,12 @@ pub struct Call {
 }
 
 /// Every act there is.
-pub static ACTS: [&[Act]; 10] = [
+pub static ACTS: [&[Act]; 11] = [
     backtrace::ACTS,
     contention::ACTS,
     cpu::ACTS,
     file::ACTS,
+    foreign::ACTS,
     kernel::ACTS,
     lock::ACTS,
     pipe::ACTS,
@@ -59,11 +61,12 @@ pub static ACTS: [&[Act]; 10] = [
 ];
 
 /// The sources that carry marks, with the paths that the compiler records for them.
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 11] = [
     (backtrace::FILE, include_str!("backtrace.rs")),
     (contention::FILE, include_str!("contention.rs")),
     (cpu::FILE, include_str!("cpu.rs")),
     (file::FILE, include_str!("file.rs")),
+    (foreign::FILE, include_str!("foreign.rs")),
     (kernel::FILE, include_str!("kernel.rs")),
     (lock::FILE, include_str!("lock.rs")),
     (pipe::FILE, include_str!("pipe.rs")),
