@@ -16,7 +16,8 @@ use crate::ending::{Ending, Failure};
 
 pub(crate) use demo::{Match, Outcome, Summary};
 pub(crate) use drill::{
-    Flavor as DrillFlavor, Report as DrillReport, Row as DrillRow, Tier as DrillTier, word,
+    Flavor as DrillFlavor, Promise as DrillPromise, Report as DrillReport, Row as DrillRow,
+    Tier as DrillTier, word,
 };
 
 /// Runs a command to its end.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::number::ms_or_dash;
 use super::style::{BAD, FAINT, GOOD, STRONG, styled};
 use super::table::{table, text as table_text};
-use crate::cmd::{DrillReport, DrillRow, word};
+use crate::cmd::{DrillPromise, DrillReport, DrillRow, word};
 
 /// The result on a terminal: first the answer, then what is not as expected in full, then the table.
 pub(super) fn text(report: &DrillReport) -> String {
@@ -35,7 +35,8 @@ pub(super) fn text(report: &DrillReport) -> String {
     }
     let _ = write!(
         text,
-        "\n{}",
+        "\n\n{}\n{}",
+        promises(report),
         styled(
             FAINT,
             &format!(
@@ -51,7 +52,7 @@ pub(super) fn text(report: &DrillReport) -> String {
 fn answer(report: &DrillReport) -> String {
     let summary = &report.summary;
     format!(
-        "{} of {} stalls found, {} on the right line, {} with the right verdict, {} of them recorded; {} wrong proven; {} of {} silent runs silent, {} false blames; open after {} median, {} p99; {} calls interrupted",
+        "{} of {} stalls found, {} on the right line, {} with the right verdict, {} of them recorded; {} wrong proven; {} of {} silent runs silent, {} false blames; open after {} median, {} p99; {} calls interrupted, {} of them of threads known to stand in one",
         summary.found,
         summary.positives,
         summary.right_line,
@@ -68,7 +69,50 @@ fn answer(report: &DrillReport) -> String {
         ms_or_dash(summary.open_ms_p50),
         ms_or_dash(summary.open_ms_p99),
         summary.eintr_caused,
+        summary.blocked_signalled,
     )
+}
+
+/// One line for each promise: first whether it held, then its name, so that scripts find both.
+fn promises(report: &DrillReport) -> String {
+    let lines = report.promises.iter().map(|promise| {
+        let [_, name, figure, limit, what] = promise_cells(promise);
+        let word = if promise.held {
+            styled(GOOD, "HELD  ")
+        } else {
+            styled(BAD, "MISSED")
+        };
+        let excuse = if promise.excused {
+            format!("; {}", crowded(report))
+        } else {
+            String::new()
+        };
+        format!("{word}  {name:<13} {figure:>9}  {limit:>11}  {what}{excuse}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn crowded(report: &DrillReport) -> String {
+    let share = report.summary.others_cpu_share.unwrap_or(0.0);
+    format!(
+        "machine crowded: others had {:.0} % of the CPUs",
+        share * 100.0
+    )
+}
+
+fn promise_cells(promise: &DrillPromise) -> [String; 5] {
+    let with_unit = |value: f64| match promise.unit {
+        "" => format!("{value:.0}"),
+        unit => format!("{value:.1} {unit}"),
+    };
+    let sign = if promise.at_least { "≥" } else { "≤" };
+    [
+        if promise.held { "held" } else { "missed" }.to_owned(),
+        promise.name.to_owned(),
+        promise.figure.map_or_else(|| "–".to_owned(), with_unit),
+        format!("{sign} {}", with_unit(promise.limit)),
+        promise.what.to_owned(),
+    ]
 }
 
 fn word_of(row: &DrillRow) -> (String, String) {
@@ -156,6 +200,15 @@ pub(super) fn page_in(old: &str, report: &DrillReport) -> String {
 
 fn page(report: &DrillReport) -> String {
     let mut text = format!("{}.\n\n", answer(report));
+    text.push_str("| | promise | figure | limit | what is promised |\n|---|---|---|---|---|\n");
+    for promise in &report.promises {
+        let mut cells = promise_cells(promise);
+        if promise.excused {
+            let _ = write!(cells[0], ", {}", crowded(report));
+        }
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text.push('\n');
     let _ = writeln!(text, "| {} | note |", HEADINGS.join(" | "));
     let _ = writeln!(text, "|{}", "---|".repeat(HEADINGS.len() + 1));
     for row in &report.scenarios {

@@ -197,11 +197,21 @@ pub(crate) fn drill(report: &DrillReport, as_json: bool) -> Result<(), Failure> 
     }
 }
 
+/// Makes sure that a drill's result can be put there, before the drill; a page that is there stays as it is.
+pub(crate) fn check_drill_page(file: &Path) -> Result<(), Failure> {
+    let opened = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file);
+    opened.map(|_| ()).map_err(|error| unwritable(file, &error))
+}
+
+fn unwritable(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::unable(format!("{} cannot be written", file.display()), error)
+}
+
 /// Puts the result of a drill between the marks of a Markdown page, or makes one.
 pub(crate) fn drill_page(report: &DrillReport, file: &Path) -> Result<(), Failure> {
-    let unable = |error: std::io::Error| {
-        Failure::unable(format!("{} cannot be written", file.display()), &error)
-    };
     #[expect(
         clippy::disallowed_methods,
         reason = "a command at its end, no service"
@@ -211,7 +221,7 @@ pub(crate) fn drill_page(report: &DrillReport, file: &Path) -> Result<(), Failur
         clippy::disallowed_methods,
         reason = "a command at its end, no service"
     )]
-    std::fs::write(file, drill::page_in(&old, report)).map_err(unable)
+    std::fs::write(file, drill::page_in(&old, report)).map_err(|error| unwritable(file, &error))
 }
 
 /// A profile that was written.

@@ -5,10 +5,12 @@
 
 mod bench;
 mod catalogue;
+mod crowd;
 mod disturb;
 mod generations;
 mod plan;
 mod program;
+mod promise;
 mod quantile;
 mod recorded;
 mod report;
@@ -22,6 +24,7 @@ mod watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::crowd::Usage;
 use self::plan::{Plan, Run};
 use self::scenario::{Deed, Scenario};
 use super::runtime;
@@ -30,6 +33,7 @@ use crate::ending::{Ending, Failure};
 use crate::render;
 use crate::stop::{Stop, Supervision};
 
+pub(crate) use promise::Promise;
 pub(crate) use report::Report;
 pub(crate) use row::Row;
 pub(crate) use scenario::{Flavor, Tier, word};
@@ -50,6 +54,9 @@ pub(crate) fn run(drill: &Drill) -> Result<Ending, Failure> {
             "no run is left of these scenarios, expected a runtime and tier that they have"
                 .to_owned(),
         ));
+    }
+    if let Some(file) = &drill.markdown {
+        render::check_drill_page(file)?;
     }
     let stop = Stop::listen(Supervision::None)?;
     let report = runtime()?.block_on(async {
@@ -81,6 +88,8 @@ async fn perform(plan: Plan) -> Report {
     let began = Instant::now();
     let mut rows = Vec::new();
     let total = plan.len();
+    let before = Usage::now();
+    let mut others_share = None;
     for (jobs, runs) in plan.batches() {
         let mut waiting = runs.into_iter();
         let mut running = JoinSet::new();
@@ -97,10 +106,18 @@ async fn perform(plan: Plan) -> Report {
             rows.extend(done);
             render::drill_progress(rows.len(), total);
         }
+        // The first batch: acts, whose reports are timed. In the last one hogs are the drill's own doing.
+        if others_share.is_none() {
+            others_share = before
+                .zip(Usage::now())
+                .and_then(|(before, after)| before.others_until(&after));
+        }
     }
     rows.sort_by_key(|(number, _)| *number);
     let rows = rows.into_iter().map(|(_, row)| row).collect();
-    Report::new(rows, began.elapsed())
+    // Subjects have the threshold that everybody has unless told otherwise.
+    let threshold = pollscope::Config::default().record;
+    Report::new(rows, began.elapsed(), others_share, threshold)
 }
 
 async fn one(run: Run) -> (usize, Row) {

@@ -42,8 +42,14 @@ pub(crate) struct Row {
     pub(crate) wrong_proven: usize,
     /// System calls that pollscope may have interrupted.
     pub(crate) interrupted: u64,
+    /// Of these, signals to threads that were known to stand in a system call.
+    pub(crate) blocked_signalled: u64,
     /// Seconds it was watched.
     pub(crate) seconds: f64,
+    /// What it declares beside lines and verdicts of its acts, and did not get; one sentence each.
+    pub(crate) unmet: Vec<String>,
+    /// Whether it was reported again and again; `None` where nothing was endless.
+    pub(crate) escalated: Option<bool>,
 }
 
 /// One act and what was told of it.
@@ -63,6 +69,8 @@ pub(crate) struct ActScore {
     pub(crate) total_error_pct: Option<f64>,
     /// Confidence of the last report.
     pub(crate) confidence: Option<Confidence>,
+    /// How long it lasted by its own clock.
+    pub(crate) lasted_ms: Option<f64>,
 }
 
 impl Row {
@@ -73,5 +81,68 @@ impl Row {
             && self.right_verdict
             && self.false_blames == 0
             && self.wrong_proven == 0
+            && self.unmet.is_empty()
+    }
+
+    /// Whether it is a strain: neither acts nor silence, a finding had to be told.
+    pub(crate) fn is_strain(&self) -> bool {
+        !self.silent && self.acts.is_empty()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A row with these acts that is right in every respect.
+    pub(in super::super) fn row(acts: Vec<ActScore>) -> Row {
+        Row {
+            name: "sleep".to_owned(),
+            runtime: Flavor::Multi,
+            tier: Tier::T2,
+            expected: String::new(),
+            got: String::new(),
+            found: true,
+            right_line: true,
+            right_verdict: true,
+            open_after_ms: None,
+            total_error_pct: None,
+            note: String::new(),
+            recorded: false,
+            silent: false,
+            acts,
+            false_blames: 0,
+            wrong_proven: 0,
+            interrupted: 0,
+            blocked_signalled: 0,
+            seconds: 1.0,
+            unmet: Vec::new(),
+            escalated: None,
+        }
+    }
+
+    /// A sleep that was told rightly, after that time.
+    pub(in super::super) fn right(open_after_ms: f64) -> ActScore {
+        ActScore {
+            expected: Verdict::Sleep,
+            got: Some(Verdict::Sleep),
+            right_verdict: true,
+            right_line: true,
+            open_after_ms: Some(open_after_ms),
+            total_error_pct: Some(0.0),
+            confidence: None,
+            lasted_ms: Some(300.0),
+        }
+    }
+
+    /// Goal: a row is right only if nothing at all is missing.
+    #[test]
+    fn everything_counts() {
+        assert!(row(vec![right(12.0)]).is_as_expected());
+        let unmet = Row {
+            unmet: vec!["another runtime was named".to_owned()],
+            ..row(vec![right(12.0)])
+        };
+        assert!(!unmet.is_as_expected());
     }
 }

@@ -107,6 +107,9 @@ pub(crate) struct Quiet {
     /// A verdict that must be told at least once, without blaming code.
     #[serde(default)]
     pub(crate) verdict: Option<Verdict>,
+    /// Findings that are true here; the note says why.
+    #[serde(default)]
+    pub(crate) findings: Vec<FindingKind>,
 }
 
 /// A strain that must be told as a finding.
@@ -117,8 +120,11 @@ pub(crate) struct Trouble {
     pub(crate) strain: Strain,
     /// The kind that must be told.
     pub(crate) finding: FindingKind,
-    /// How long it is strained.
+    /// How long it is strained at least, in seconds; enough on a machine that has CPUs left.
     pub(crate) seconds: u64,
+    /// Findings that are true beside it; the note says why.
+    #[serde(default)]
+    pub(crate) findings: Vec<FindingKind>,
 }
 
 /// What is done to a process from outside.
@@ -175,6 +181,9 @@ pub(crate) struct Combination {
     pub(crate) tier: Tier,
 }
 
+/// Times a strain's own length that it may take until it is told.
+const TROUBLE_ROOM: u32 = 4;
+
 fn both_flavors() -> Vec<Flavor> {
     vec![Flavor::Multi, Flavor::Current]
 }
@@ -208,6 +217,13 @@ impl Hold {
     /// The act.
     pub(crate) fn act(&self) -> Option<&'static Act> {
         Act::named(&self.act)
+    }
+}
+
+impl Trouble {
+    /// How long it is strained at most, while it is not told: a crowded machine needs room.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.seconds) * TROUBLE_ROOM
     }
 }
 
@@ -268,6 +284,16 @@ impl Scenario {
             if hold.expect.is_empty() {
                 return Err(format!("{name}: it expects nothing"));
             }
+        }
+        let allowed = match &scenario.deed {
+            Deed::Silent(quiet) => quiet.findings.as_slice(),
+            Deed::Finding(trouble) => trouble.findings.as_slice(),
+            Deed::Stall(_) | Deed::Recorded(_) => &[],
+        };
+        if !allowed.is_empty() && scenario.note.is_empty() {
+            return Err(format!(
+                "{name}: it allows findings, expected the reason in its note"
+            ));
         }
         let runs: Vec<_> = scenario.combinations().collect();
         if let Some(strange) = scenario.quick.iter().find(|quick| !runs.contains(quick)) {

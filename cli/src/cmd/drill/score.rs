@@ -38,6 +38,7 @@ pub(super) fn replayed(scenario: &Scenario, recorded: &Recorded, run: Combinatio
 pub(super) fn failed(scenario: &Scenario, run: Combination, why: &str) -> Row {
     let mut row = row(scenario, run, &Seen::default());
     row.got = "the run failed".to_owned();
+    row.unmet = vec!["the run failed".to_owned()];
     why.clone_into(&mut row.note);
     if let Deed::Stall(hold) = &scenario.deed {
         row.acts = vec![missing(first_verdict(hold)); wanted_acts(hold)];
@@ -63,6 +64,7 @@ fn missing(expected: Verdict) -> ActScore {
         open_after_ms: None,
         total_error_pct: None,
         confidence: None,
+        lasted_ms: None,
     }
 }
 
@@ -95,7 +97,10 @@ fn row(scenario: &Scenario, run: Combination, seen: &Seen) -> Row {
         false_blames: 0,
         wrong_proven: 0,
         interrupted: seen.interrupted,
+        blocked_signalled: seen.blocked_signalled,
         seconds: seen.seconds,
+        unmet: Vec::new(),
+        escalated: None,
     }
 }
 

@@ -193,7 +193,7 @@ impl Stage<'_> {
             // Judged without a subject.
             Deed::Recorded(_) => {}
             Deed::Finding(trouble) => {
-                let end = Instant::now() + Duration::from_secs(trouble.seconds);
+                let end = Instant::now() + trouble.patience();
                 trouble.strain.run(&self.bench, end).await;
             }
         }

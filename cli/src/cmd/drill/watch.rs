@@ -28,6 +28,9 @@ const ENDLESS: Duration = Duration::from_secs(4);
 /// Time for the last reports after all is done.
 const LAST_WORDS: Duration = Duration::from_millis(400);
 
+/// How often it is asked whether a strain has been told.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
 /// Settling of a fresh process: its symbols are read, its workers met.
 const SETTLING: Duration = Duration::from_millis(600);
 
@@ -60,6 +63,8 @@ pub(super) struct Seen {
     pub(super) missed: u64,
     /// System calls that pollscope may have interrupted.
     pub(super) interrupted: u64,
+    /// Of these, signals to threads that were known to stand in a call.
+    pub(super) blocked_signalled: u64,
     /// How long it was watched.
     pub(super) seconds: f64,
 }
@@ -74,14 +79,7 @@ pub(super) async fn watch(
     run: Combination,
     seconds: u64,
 ) -> Result<Seen, Failure> {
-    let words = [
-        "drill-subject".to_owned(),
-        scenario.name.clone(),
-        format!("--runtime={}", word(&run.runtime)),
-        format!("--tier={}", word(&run.tier)),
-        format!("--seconds={seconds}"),
-    ];
-    let mut child = Child::start(&words)?;
+    let mut child = Child::start(&words(scenario, run, seconds))?;
     let Said::Ready { admin } = child.json(START_PATIENCE).await? else {
         return Err(Failure::Unable(format!(
             "the subject of {} did not say where it is",
@@ -100,6 +98,7 @@ pub(super) async fn watch(
     let disturber = Disturber::start(scenario, child.id())?;
     let mut seen = Seen::default();
     let limit = began + time_limit(scenario, seconds);
+    let mut asking = tokio::time::interval(ASK_EVERY);
     let mut is_done = false;
     while let Some(left) = limit.checked_duration_since(Instant::now()) {
         tokio::select! {
@@ -113,6 +112,12 @@ pub(super) async fn watch(
                 // An endless act has nothing more to say.
                 None => break,
             },
+            _ = asking.tick(), if is_strained_enough(scenario, began.elapsed()) => {
+                if is_told(scenario, &client.findings().await?) {
+                    is_done = true;
+                    break;
+                }
+            }
         }
     }
     if !is_done && !is_endless(scenario) {
@@ -127,13 +132,41 @@ pub(super) async fn watch(
     }
     seen.findings = client.findings().await?;
     seen.interrupted = client.metric("pollscope_interrupted_calls_total").await?;
+    seen.blocked_signalled = client
+        .metric("pollscope_blocked_threads_signalled_total")
+        .await?;
     seen.seconds = began.elapsed().as_secs_f64();
-    if is_endless(scenario) {
+    if is_endless(scenario) || matches!(scenario.deed, Deed::Finding(_)) {
         child.kill().await;
     } else {
         child.stop().await;
     }
     Ok(seen)
+}
+
+/// The words that make this program the subject.
+fn words(scenario: &Scenario, run: Combination, seconds: u64) -> [String; 5] {
+    [
+        "drill-subject".to_owned(),
+        scenario.name.clone(),
+        format!("--runtime={}", word(&run.runtime)),
+        format!("--tier={}", word(&run.tier)),
+        format!("--seconds={seconds}"),
+    ]
+}
+
+/// Whether it is a strain that has lasted as long as it must; it goes on until it is told, for as long as its subject bears it.
+fn is_strained_enough(scenario: &Scenario, elapsed: Duration) -> bool {
+    matches!(&scenario.deed, Deed::Finding(trouble) if elapsed >= Duration::from_secs(trouble.seconds))
+}
+
+fn is_told(scenario: &Scenario, findings: &[Finding]) -> bool {
+    let wanted = match &scenario.deed {
+        Deed::Finding(trouble) => Some(trouble.finding),
+        Deed::Stall(_) | Deed::Silent(_) | Deed::Recorded(_) => None,
+    };
+    let mut kinds = findings.iter().map(|finding| finding.kind);
+    kinds.any(|kind| Some(kind) == wanted)
 }
 
 fn is_endless(scenario: &Scenario) -> bool {
@@ -145,7 +178,7 @@ fn time_limit(scenario: &Scenario, seconds: u64) -> Duration {
         Deed::Stall(hold) if hold.endless => ENDLESS,
         Deed::Stall(hold) => hold.duration() * hold.times + DONE_PATIENCE,
         Deed::Silent(_) => Duration::from_secs(seconds) + DONE_PATIENCE,
-        Deed::Finding(trouble) => Duration::from_secs(trouble.seconds) + DONE_PATIENCE,
+        Deed::Finding(trouble) => trouble.patience() + DONE_PATIENCE,
         // Not watched.
         Deed::Recorded(_) => Duration::ZERO,
     }

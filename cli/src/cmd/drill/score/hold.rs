@@ -24,9 +24,14 @@ pub(super) fn score(scenario: &Scenario, hold: &Hold, run: Combination, seen: &S
         .collect();
     let wanted = wanted_acts(hold);
     acts.resize(wanted.max(acts.len()), missing(first_verdict(hold)));
+    // Of what was not found nothing more is missing.
+    let is_found = acts.iter().all(|act| act.got.is_some());
+    let unmet = unmet(hold, seen, is_found);
+    let escalated = (hold.endless && is_found).then(|| has_escalated(seen));
     let mut row = Row {
         got: got(&acts),
-        found: acts.iter().all(|act| act.got.is_some()) && has_escalated(hold, seen),
+        found: is_found && escalated != Some(false),
+        escalated,
         right_line: acts.iter().all(|act| act.right_line),
         right_verdict: acts.iter().all(|act| act.right_verdict),
         open_after_ms: median(acts.iter().filter_map(|act| act.open_after_ms)),
@@ -48,39 +53,42 @@ pub(super) fn score(scenario: &Scenario, hold: &Hold, run: Combination, seen: &S
         ..row(scenario, run, seen)
     };
     row.acts = acts;
+    row.unmet = unmet;
     let wrong = seen.reports.iter().map(|report| &report.stall);
     let wrong: Vec<_> = wrong.filter(|stall| is_wrong_proof(hold, stall)).collect();
-    if let Some(note) = blame_note(&wrong) {
-        row.note = note;
-    }
-    if hold.every && !every_expectation_is_met(hold, seen) {
-        row.right_line = false;
-    }
-    for (what, missing) in [
+    let notes = [blame_note(&wrong).unwrap_or_else(|| row.note.clone())];
+    let notes: Vec<String> = notes
+        .into_iter()
+        .chain(row.unmet.iter().cloned())
+        .filter(|note| !note.is_empty())
+        .collect();
+    row.note = notes.join("; ");
+    row
+}
+
+/// What the scenario declares beside its acts' lines and verdicts, and was not told.
+fn unmet(hold: &Hold, seen: &Seen, is_found: bool) -> Vec<String> {
+    let names_another =
+        |report: &Reported| blames_code(&report.stall) && report.stall.runtime != RUNTIME;
+    let object = hold.object.as_ref();
+    [
         (
             "another runtime was named",
-            seen.reports
-                .iter()
-                .any(|report| blames_code(&report.stall) && report.stall.runtime != RUNTIME),
+            seen.reports.iter().any(names_another),
         ),
         (
             "the wait object was not named",
-            hold.object
-                .as_ref()
-                .is_some_and(|object| !names_object(seen, object)),
+            is_found && object.is_some_and(|object| !names_object(seen, object)),
         ),
-    ] {
-        if missing {
-            row.right_verdict = false;
-            row.note = [row.note.as_str(), what]
-                .iter()
-                .filter(|part| !part.is_empty())
-                .copied()
-                .collect::<Vec<_>>()
-                .join("; ");
-        }
-    }
-    row
+        (
+            "not every cause was told",
+            is_found && hold.every && !every_expectation_is_met(hold, seen),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, is_unmet)| *is_unmet)
+    .map(|(what, _)| what.to_owned())
+    .collect()
 }
 
 fn score_act(hold: &Hold, acted: &Acted, reports: &[Reported]) -> ActScore {
@@ -113,6 +121,7 @@ fn score_act(hold: &Hold, acted: &Acted, reports: &[Reported]) -> ActScore {
             .zip(truth_ms)
             .map(|(report, truth)| (report.stall.duration_ms / truth - 1.0).abs() * 100.0),
         confidence: last.map(|report| report.stall.confidence),
+        lasted_ms: truth_ms,
     }
 }
 
@@ -152,12 +161,12 @@ fn is_wrong_proof(hold: &Hold, stall: &Stall) -> bool {
     stall.confidence == Confidence::Proven && blames_code(stall) && !is_right && !is_also(stall)
 }
 
-fn has_escalated(hold: &Hold, seen: &Seen) -> bool {
+fn has_escalated(seen: &Seen) -> bool {
     let agains = seen
         .reports
         .iter()
         .filter(|report| report.stall.phase == Phase::Again);
-    !hold.endless || agains.count() >= ESCALATIONS
+    agains.count() >= ESCALATIONS
 }
 
 fn every_expectation_is_met(hold: &Hold, seen: &Seen) -> bool {

@@ -34,7 +34,13 @@ pub(super) fn score(
         .chain(blame_note(&blames))
         .filter(|note| !note.is_empty())
         .collect();
+    let is_as_declared = act.right_line && act.right_verdict;
     Row {
+        unmet: if is_as_declared {
+            Vec::new()
+        } else {
+            vec!["the recording was not judged as it is declared".to_owned()]
+        },
         got: act
             .got
             .map_or("nothing", |verdict| verdict.name())
@@ -70,6 +76,7 @@ fn act(recorded: &Recorded, last: &Stall) -> ActScore {
         open_after_ms: None,
         total_error_pct: None,
         confidence: Some(last.confidence),
+        lasted_ms: None,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::cmd::drill::catalogue;
 use crate::cmd::drill::scenario::{Flavor, Tier};
 use crate::cmd::drill::subject::RUNTIME;
 use crate::cmd::drill::watch::{Acted, Reported};
+use pollscope::finding::{Finding, FindingKind};
 
 const ACTED: Acted = Acted {
     index: 0,
@@ -111,4 +112,82 @@ fn silence_is_kept() {
         !row.found && row.false_blames == 1 && row.note.contains("sleep for 300 ms"),
         "{row:#?}"
     );
+}
+
+fn finding(id: u64, kind: FindingKind, phase: &str) -> Finding {
+    let finding = serde_json::json!({
+        "id": id, "phase": phase, "kind": kind, "service": "drill", "runtime": RUNTIME, "since": 1_000_000,
+        "duration_ms": 300.0, "subject": {"site": null, "task": null, "worker": null},
+        "evidence": ["it grew"], "figures": {}, "advice": null,
+    });
+    serde_json::from_value(finding).unwrap()
+}
+
+/// Goal: a finding in a silent run is one false blame, opened and closed, unless the scenario says that it is true.
+#[test]
+fn findings_break_the_silence() {
+    let leaks = Seen {
+        findings: vec![
+            finding(1, FindingKind::TaskLeak, "open"),
+            finding(1, FindingKind::TaskLeak, "close"),
+        ],
+        ..Seen::default()
+    };
+    let mut idle = scenario("idle");
+    let row = score(&idle, RUN, &leaks);
+    assert!(!row.found && row.false_blames == 1, "{row:#?}");
+    assert_eq!(
+        (row.got.as_str(), row.note.as_str()),
+        ("task-leak", "finding task-leak: it grew")
+    );
+    if let Deed::Silent(quiet) = &mut idle.deed {
+        quiet.findings.push(FindingKind::TaskLeak);
+    }
+    assert!(score(&idle, RUN, &leaks).is_as_expected());
+}
+
+/// Goal: a strain must be told by its own name, and other names are false beside it.
+#[test]
+fn strains_have_one_name() {
+    let seen = |kinds: &[FindingKind]| Seen {
+        findings: (1..)
+            .zip(kinds)
+            .map(|(id, kind)| finding(id, *kind, "open"))
+            .collect(),
+        ..Seen::default()
+    };
+    let leaked = scenario("leaked-tasks");
+    assert!(score(&leaked, RUN, &seen(&[FindingKind::TaskLeak])).is_as_expected());
+    let both = score(
+        &leaked,
+        RUN,
+        &seen(&[FindingKind::TaskLeak, FindingKind::Hog]),
+    );
+    assert!(both.found && both.false_blames == 1, "{both:#?}");
+    assert!(!score(&leaked, RUN, &Seen::default()).found);
+}
+
+/// Goal: a standstill that must be told is missed when nothing is told at all.
+#[test]
+fn standstills_must_be_told() {
+    let row = score(&scenario("stopped-busy"), RUN, &Seen::default());
+    assert!(row.false_blames == 0 && !row.unmet.is_empty(), "{row:#?}");
+    let told = seen(vec![report("close", "frozen", "sleep", 12)]);
+    assert!(score(&scenario("stopped-busy"), RUN, &told).is_as_expected());
+}
+
+/// Goal: what a scenario declares beside lines and verdicts is missed by name, but not of acts that were not found.
+#[test]
+fn details_are_missed_by_name() {
+    let unnamed: Vec<_> = (0..3)
+        .map(|_| report("open", "lock-wait", "mutex-sleeper", 12))
+        .collect();
+    let row = score(&scenario("mutex-sleeper"), RUN, &seen(unnamed));
+    assert_eq!(row.unmet, ["the wait object was not named"]);
+    let row = score(&scenario("mutex-sleeper"), RUN, &seen(Vec::new()));
+    assert!(!row.found && row.unmet.is_empty(), "{row:#?}");
+    let mut elsewhere = report("open", "sleep", "sleep", 12);
+    elsewhere.stall.runtime = "beside-0".to_owned();
+    let row = score(&scenario("sleep"), RUN, &seen(vec![elsewhere]));
+    assert_eq!(row.unmet, ["another runtime was named"]);
 }
