@@ -19,8 +19,11 @@ use addr2line::Loader;
 use pollscope::{Config, Scope};
 use tokio::runtime::{Builder, Handle};
 
-/// Workers of every measured runtime.
+/// Workers of every runtime whose figure has a limit.
 const WORKERS: usize = 8;
+
+/// Workers of the runtimes that show how the cost grows with them.
+const MANY_WORKERS: [usize; 3] = [8, 64, 256];
 
 /// Time for start-up (threads, debug information, first probes) to be over.
 const SETTLE: Duration = Duration::from_secs(4);
@@ -87,6 +90,11 @@ fn main() -> ExitCode {
         println!("{}", busy(Duration::ZERO));
         return ExitCode::SUCCESS;
     }
+    if let Some((kind, workers)) = asked.split_once("-mostly-idle-") {
+        let kind = Kind::of(kind).expect("a kind of runtime");
+        println!("{}", mostly_idle(&kind, workers.parse().expect("a number")));
+        return ExitCode::SUCCESS;
+    }
     if let Some(measure) = MEASURES.iter().find(|measure| measure.name == asked) {
         println!("{}", (measure.figure)());
         return ExitCode::SUCCESS;
@@ -117,6 +125,16 @@ fn main() -> ExitCode {
         "debug information of this executable, parsed for one address: MiB",
         in_process("debug-information")
     );
+    // Not limited: what grows with the workers must be seen to grow no faster than they.
+    for (tier, kind) in [("T0", "attached"), ("T1", "no-task-hooks")] {
+        for workers in MANY_WORKERS {
+            println!(
+                "{:<76} {:>8.3}",
+                format!("{workers} workers, all but one idle, {tier}: % of a core"),
+                in_process(&format!("{kind}-mostly-idle-{workers}"))
+            );
+        }
+    }
     if missed == 0 {
         ExitCode::SUCCESS
     } else {
@@ -140,6 +158,16 @@ enum Kind {
     Attached,
 }
 
+impl Kind {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "attached" => Some(Self::Attached),
+            "no-task-hooks" => Some(Self::NoTaskHooks),
+            _ => None,
+        }
+    }
+}
+
 /// A watched runtime of either make, kept alive.
 struct Service {
     handle: Handle,
@@ -147,10 +175,10 @@ struct Service {
     _scope: Scope,
 }
 
-fn start(kind: &Kind) -> Service {
+fn start(kind: &Kind, workers: usize) -> Service {
     let scope = Scope::start(Config::default()).expect("the only scope of this process");
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(WORKERS).enable_all();
+    builder.worker_threads(workers).enable_all();
     let built = match kind {
         Kind::Built => scope.runtime(builder),
         Kind::NoTaskHooks => scope.runtime(builder).without_task_hooks(),
@@ -175,7 +203,7 @@ fn start(kind: &Kind) -> Service {
 
 /// Wake-ups a second of our threads while a runtime has a listener and a task that waits, and nothing comes.
 fn idle(kind: &Kind) -> f64 {
-    let service = start(kind);
+    let service = start(kind, WORKERS);
     service.handle.spawn(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         listener.expect("a loopback port").accept().await.map(drop)
@@ -190,7 +218,7 @@ fn idle(kind: &Kind) -> f64 {
 fn busy(pause: Duration) -> f64 {
     /// A poll of a busy service.
     const WORK: Duration = Duration::from_micros(100);
-    let service = start(&Kind::Built);
+    let service = start(&Kind::Built, WORKERS);
     for _ in 0..WORKERS {
         service.handle.spawn(async move {
             loop {
@@ -206,6 +234,22 @@ fn busy(pause: Duration) -> f64 {
             }
         });
     }
+    own_share()
+}
+
+/// The same while one task comes and goes, so that the watchdog looks all the time, at workers that are nearly all parked.
+fn mostly_idle(kind: &Kind, workers: usize) -> f64 {
+    let service = start(kind, workers);
+    service.handle.spawn(async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    own_share()
+}
+
+/// CPU time of our threads in percent of a core, once all has started.
+fn own_share() -> f64 {
     sleep(SETTLE);
     let (before, began) = (own_threads(cpu_ns), Instant::now());
     sleep(MEASURE);

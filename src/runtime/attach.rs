@@ -12,7 +12,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::AbortHandle;
 
 use super::registry::{Runtimes, WatchedRuntime};
-use super::slots::{self, NO_WORKER, Slot, SlotView};
+use super::slots::{self, SlotView};
 use super::status::Tier;
 use super::task_cell;
 use super::task_id::number_of;
@@ -110,17 +110,6 @@ pub(crate) fn calibrate(handle: &Handle) {
     }
 }
 
-/// The slot that belongs to a worker, if a probe has met it.
-pub(crate) fn slot_of(number: u32, worker: usize) -> Option<SlotView> {
-    let wanted = u32::try_from(worker).unwrap_or(NO_WORKER);
-    let found = |view: &SlotView| view.runtime == number && view.worker == wanted;
-    slots::claimed_slots()
-        .iter()
-        .filter_map(Slot::view)
-        .filter(found)
-        .max_by_key(|view| view.worker_since)
-}
-
 /// Whether a worker is not parked; Tokio's count of parks and unparks is odd while it is.
 pub(crate) fn is_awake(runtime: &WatchedRuntime, worker: usize) -> bool {
     runtime
@@ -129,7 +118,8 @@ pub(crate) fn is_awake(runtime: &WatchedRuntime, worker: usize) -> bool {
         .is_multiple_of(2)
 }
 
-/// Looks at one worker.
+/// Looks at one worker. Its cell, which is a system call away, is read only where it tells something: a worker that is parked
+/// polls no task, and of a poll with a heartbeat the slot tells.
 pub(crate) fn look(
     runtime: &WatchedRuntime,
     worker: usize,
@@ -139,12 +129,14 @@ pub(crate) fn look(
     let turns = metrics.worker_park_unpark_count(worker);
     let busy_time =
         u64::try_from(metrics.worker_total_busy_duration(worker).as_nanos()).unwrap_or(u64::MAX);
+    let busy = turns.is_multiple_of(2);
     let task_id = view
+        .filter(|view| busy && !view.in_poll())
         .and_then(|view| task_cell::read(view.thread_pointer))
         .filter(|id| *id != 0);
     AttachedLook {
         token: mix(mix(turns, busy_time), task_id.unwrap_or(0)),
-        busy: turns.is_multiple_of(2),
+        busy,
         task_id,
     }
 }

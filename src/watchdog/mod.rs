@@ -10,6 +10,7 @@ mod locks;
 mod observe;
 mod pace;
 mod probing;
+mod roster;
 mod rounds;
 mod source;
 mod standstill;

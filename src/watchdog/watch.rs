@@ -11,6 +11,7 @@ use super::locks::Locks;
 use super::observe::Observed;
 use super::pace;
 use super::probing::Probing;
+use super::roster::Roster;
 use super::source::{Key, Source};
 use super::stats::Stats;
 use super::victims::VictimLedger;
@@ -43,6 +44,7 @@ pub(crate) struct Watch {
     workers: BTreeMap<Key, Worker>,
     /// Those met in this look.
     alive: Vec<Key>,
+    roster: Roster,
     next_id: u64,
     last_move: Duration,
     probing: Probing,
@@ -77,6 +79,7 @@ impl Watch {
             environment: Environment::open(slots::monotonic),
             workers: BTreeMap::new(),
             alive: Vec::new(),
+            roster: Roster::default(),
             next_id: 1,
             last_move: Duration::ZERO,
             probing: Probing::default(),
@@ -105,13 +108,16 @@ impl Watch {
         self.tell_late_closes();
         self.victims.look(now, &self.runtimes);
         let mut alive = std::mem::take(&mut self.alive);
+        self.roster.clear();
         for (index, slot) in slots::claimed_slots().iter().enumerate() {
             let Some(view) = slot.view() else { continue };
             let key = Key::Slot(index, view.generation);
             alive.push(key);
             self.sampler.meet(index, &view);
+            self.roster.meet(index, &view);
             self.look_at(now, key, &Source::Slot(slot), &view);
         }
+        self.roster.settle();
         let watched = self.runtimes.all();
         for &(number, ref runtime) in watched.iter() {
             if runtime.tier == Tier::Hooks {
@@ -119,7 +125,7 @@ impl Watch {
                 continue;
             }
             for worker in 0..runtime.metrics.num_workers() {
-                match attach::slot_of(number, worker) {
+                match self.roster.view_of(number, worker) {
                     Some(view) => {
                         let key = Key::Attached(number, worker, view.tid, view.generation);
                         alive.push(key);
