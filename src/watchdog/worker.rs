@@ -28,6 +28,8 @@ pub(crate) struct Worker {
     pub(crate) sample: Option<Captured>,
     /// Whether this poll's first stack is still to be taken.
     pub(crate) wants_sample: bool,
+    /// Whether one was wanted while it was due and nothing was decided yet.
+    has_wanted_sample: bool,
     /// Looks to which the stack of this report was put off.
     pub(crate) deferrals: u32,
     files: ThreadFiles,
@@ -85,6 +87,7 @@ impl Worker {
             open: None,
             sample: None,
             wants_sample: false,
+            has_wanted_sample: false,
             deferrals: 0,
             files,
             tid,
@@ -115,6 +118,7 @@ impl Worker {
         self.tally = Tally::default();
         self.sample = None;
         self.wants_sample = false;
+        self.has_wanted_sample = false;
         self.deferrals = 0;
         self.late = Duration::ZERO;
         self.late_by_quota = Duration::ZERO;
@@ -289,6 +293,13 @@ impl Worker {
         // The thread has gone on: what it does now says nothing about the poll.
         evidence.state = None;
         evidence.parts()
+    }
+
+    /// A stack of this poll is wanted if there is none, once: a thread that does not answer is not asked again and again.
+    pub(crate) fn want_sample_once(&mut self) {
+        if !std::mem::replace(&mut self.has_wanted_sample, true) {
+            self.wants_sample = self.sample.is_none();
+        }
     }
 
     /// The stack now.

@@ -61,6 +61,10 @@ impl Watch {
             return;
         };
         if !source.sees_polls() && !decides_without_polls(&mut judgement, &evidence, threshold) {
+            if evidence.cpu >= Some(ATTACHED_CPU_MIN / 2) {
+                worker.want_sample_once();
+                self.take_sample(now, key, source, look, view);
+            }
             return;
         }
         let Some(captured) = self.captures.of_stall(now, worker, judgement.verdict) else {
