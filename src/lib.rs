@@ -1,5 +1,11 @@
 //! A stethoscope for async Rust: names the task and the source line that stalls a Tokio runtime, while it is happening.
 
+#[cfg(not(unix))]
+compile_error!(
+    "pollscope runs on Unix only: stacks and verdicts on Linux (x86-64, aarch64), lengths of stalls alone elsewhere; on other \
+     systems make it a dependency of `[target.'cfg(unix)'.dependencies]`"
+);
+
 #[cfg(feature = "admin")]
 mod admin;
 mod capture;
