@@ -97,7 +97,9 @@ fn own_storage() -> Vec<(u64, u64)> {
         .collect()
 }
 
+// The twin without capture cannot ask the system.
 #[cfg(test)]
+#[cfg(not(pollscope_no_capture))]
 mod tests {
     use super::*;
     use crate::runtime::task_id::number_of;

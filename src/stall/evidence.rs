@@ -107,8 +107,8 @@ impl MachineUse {
     }
 }
 
-/// The three parts of a wall time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The three parts of a wall time; all zero if they are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Parts {
     /// On a CPU.
     pub(crate) cpu: Duration,
@@ -121,6 +121,9 @@ pub(crate) struct Parts {
 impl Parts {
     /// The split in words, the first sentence of every event's evidence.
     pub(crate) fn sentence(self, wall: Duration) -> String {
+        if self.is_unknown() {
+            return format!("{:.1} ms, and nothing tells how it was spent", ms(wall));
+        }
         format!(
             "of {:.1} ms: {:.1} ms on a CPU, {:.1} ms waiting for one, {:.1} ms blocked",
             ms(wall),
@@ -139,6 +142,10 @@ impl Parts {
             _ => (self.blocked, self.cpu),
         };
         its > self.run_queue && its >= other * 2
+    }
+
+    fn is_unknown(self) -> bool {
+        (self.cpu + self.run_queue + self.blocked).is_zero()
     }
 
     /// The same proportions of another length: the best that can be said when the thread is gone.
@@ -168,11 +175,14 @@ impl Evidence {
         self.state.is_some() || self.tally.looks() > 0
     }
 
-    /// The split. The kernel books run-queue time only when the thread gets its CPU, so not all of the rest was blocked. The looks
-    /// tell how much: they are spread over the whole time, its CPU time as well, so the part of them that found it asleep is that
-    /// part of the whole.
+    /// The split; all zero without a CPU time, of which nothing is known then. The kernel books run-queue time only when the thread
+    /// gets its CPU, so not all of the rest was blocked. The looks tell how much: they are spread over the whole time, its CPU time
+    /// as well, so the part of them that found it asleep is that part of the whole.
     pub(crate) fn parts(&self) -> Parts {
-        let cpu = self.cpu_time().unwrap_or_default().min(self.wall);
+        let Some(cpu) = self.cpu_time() else {
+            return Parts::default();
+        };
+        let cpu = cpu.min(self.wall);
         let booked = self
             .run_queue
             .unwrap_or_default()
@@ -322,6 +332,22 @@ mod tests {
             };
             assert_eq!(parts.speak_for(verdict), expected, "{verdict:?} {parts:?}");
         }
+    }
+
+    /// Without a CPU time no split is made up, however long the poll was.
+    #[test]
+    fn without_a_cpu_time_there_is_no_split() {
+        let evidence = Evidence {
+            wall: Duration::from_micros(12_600),
+            ..Evidence::default()
+        };
+        let parts = evidence.parts();
+        assert_eq!(parts, Parts::default());
+        assert_eq!(parts.scaled_to(evidence.wall * 2), parts);
+        assert_eq!(
+            parts.sentence(evidence.wall),
+            "12.6 ms, and nothing tells how it was spent"
+        );
     }
 
     /// Without the thread's clock the kernel's ticks stand in for it.

@@ -1,7 +1,8 @@
 //! The only room with `unsafe`: what the operating system and the CPU must be asked directly.
 //!
 //! Twin files with one surface, chosen here, so that no caller holds a `cfg`. `unsupported.rs` answers "cannot be
-//! had" everywhere, and `--cfg pollscope_no_capture` forces it, so that the twin is compiled and tested on Linux too.
+//! had" everywhere, and `--cfg pollscope_no_capture` forces it, so that the twin is compiled and tested on Linux too: with
+//! every test of the library but those about what only the system can tell, which are left out where they stand.
 
 #![expect(
     unsafe_code,
@@ -43,8 +44,9 @@ mod imp;
 pub(crate) use atomic_static::AtomicStatic;
 pub(crate) use copy_request::{Registers, StackCopy};
 pub(crate) use imp::{
-    CaptureSignal, GENERIC_SYSCALLS, current_tid, modules, own_waits, peer_of, process_cpu_time,
-    read_memory, static_memory, suspended_time, thread_cpu_time, thread_pointer, thread_stack,
+    CaptureSignal, GENERIC_SYSCALLS, TELLS_THREADS, current_tid, modules, own_waits, peer_of,
+    process_cpu_time, read_memory, static_memory, suspended_time, thread_cpu_time, thread_pointer,
+    thread_stack,
 };
 #[cfg(all(
     test,
@@ -65,14 +67,11 @@ pub(crate) struct ThreadWaits {
 
 /// What came of asking a thread for its stack.
 #[cfg_attr(
-    all(
-        not(test),
-        not(all(
-            target_os = "linux",
-            any(target_arch = "x86_64", target_arch = "aarch64"),
-            not(pollscope_no_capture)
-        ))
-    ),
+    not(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        not(pollscope_no_capture)
+    )),
     expect(dead_code, reason = "only a platform with signals has answers")
 )]
 #[derive(Debug, PartialEq, Eq)]

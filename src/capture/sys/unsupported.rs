@@ -1,5 +1,6 @@
 //! The twin for platforms without capture: stalls are found and timed, without stacks, CPU times or signals.
 
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use super::{Answer, RawModule, ThreadWaits};
@@ -26,8 +27,19 @@ impl CaptureSignal {
 /// There are no system calls to be named.
 pub(crate) const GENERIC_SYSCALLS: bool = false;
 
+/// There are no files about threads.
+pub(crate) const TELLS_THREADS: bool = false;
+
+/// Above every thread id of a kernel (Linux: `PID_MAX_LIMIT`, 2^22), so that none of its files is taken for a thread's.
+const FIRST_TID: i32 = 1 << 30;
+
+/// Threads are numbered by their first call, since two with one number would pass for one.
 pub(crate) fn current_tid() -> i32 {
-    0
+    static NEXT: AtomicI32 = AtomicI32::new(FIRST_TID);
+    thread_local! {
+        static OWN: i32 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    OWN.with(|own| *own)
 }
 
 pub(crate) fn thread_pointer() -> u64 {
@@ -68,4 +80,19 @@ pub(crate) fn static_memory(_range: std::ops::Range<u64>) -> Option<&'static [u8
 
 pub(crate) fn modules() -> Vec<RawModule> {
     Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each thread has a number of its own, and keeps it.
+    #[test]
+    fn threads_are_told_apart() {
+        let own = current_tid();
+        let other = std::thread::spawn(current_tid).join().unwrap();
+        assert!(own >= FIRST_TID && other >= FIRST_TID);
+        assert_ne!(own, other);
+        assert_eq!(own, current_tid());
+    }
 }

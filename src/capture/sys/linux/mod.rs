@@ -23,6 +23,9 @@ mod cpu;
 #[path = "x86_64.rs"]
 mod cpu;
 
+/// `/proc/self/task` tells about threads.
+pub(crate) const TELLS_THREADS: bool = true;
+
 pub(crate) use cpu::{GENERIC_SYSCALLS, thread_pointer};
 #[cfg(test)]
 pub(crate) use foreign::{in_foreign_callback, lock_file};
