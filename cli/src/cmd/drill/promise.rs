@@ -14,6 +14,9 @@ const RIGHT_PCT: f64 = 95.0;
 const OPEN_LATE_MS: f64 = 20.0;
 const OPEN_LATE_MS_P99: f64 = 100.0;
 
+/// Fewest acts whose times are judged: each process's first report waits for its symbols, and of few the slowest is no quantile.
+const OPEN_ACTS_MIN: usize = 20;
+
 /// How far totals may be off, the median over acts that are long enough for that.
 const TOTAL_OFF_PCT: f64 = 5.0;
 
@@ -160,11 +163,17 @@ fn times(rows: &[Row], threshold_ms: f64, is_crowded: bool) -> [Promise; 3] {
     let totals = acts
         .filter(|act| act.lasted_ms.is_some_and(|lasted| lasted >= TOTAL_MS_MIN))
         .filter_map(|act| act.total_error_pct);
+    let opens: Vec<f64> = opens(rows).collect();
+    let opens = if opens.len() < OPEN_ACTS_MIN {
+        &[]
+    } else {
+        opens.as_slice()
+    };
     [
         Promise::at_most(
             "open-median",
             "from an act's begin to its report in hand, the median",
-            median(opens(rows)),
+            median(opens.iter().copied()),
             threshold_ms + OPEN_LATE_MS,
             "ms",
         )
@@ -172,7 +181,7 @@ fn times(rows: &[Row], threshold_ms: f64, is_crowded: bool) -> [Promise; 3] {
         Promise::at_most(
             "open-p99",
             "the same, of 99 in a hundred",
-            quantile(opens(rows), 0.99),
+            quantile(opens.iter().copied(), 0.99),
             threshold_ms + OPEN_LATE_MS_P99,
             "ms",
         )
@@ -270,13 +279,15 @@ mod tests {
     /// Goal: a late report is missed, and excused only where others took the machine.
     #[test]
     fn late_reports_are_missed() {
-        let late = |others| missed(&[row(vec![right(31.0); 3])], others);
+        let late = |others| missed(&[row(vec![right(31.0); 20])], others);
         assert_eq!(late(0.24), [("open-median", false)]);
         assert_eq!(late(CROWDED_SHARE), [("open-median", true)]);
         let mut acts = vec![right(12.0); 50];
         acts.push(right(111.0));
         assert_eq!(missed(&[row(acts)], 0.0), [("open-p99", false)]);
-        let mut computed = row(vec![right(160.0)]);
+        let few = row(vec![right(31.0); 19]);
+        assert_eq!(missed(&[few], 0.0), []);
+        let mut computed = row(vec![right(160.0); 20]);
         computed.tier = Tier::T0;
         computed.acts[0].expected = pollscope::stall::Verdict::CpuUser;
         assert_eq!(missed(&[computed], 0.0), []);

@@ -92,7 +92,12 @@ impl<'a> Blames<'a> {
         let finding = || {
             let finding = self.findings.first()?;
             let evidence = finding.evidence.join("; ");
-            Some(format!("finding {}: {evidence}", finding.kind.name()))
+            Some(format!(
+                "finding {} in {} after {:.0} ms: {evidence}",
+                finding.kind.name(),
+                finding.runtime,
+                finding.duration_ms
+            ))
         };
         blame_note(&self.stalls).or_else(finding)
     }

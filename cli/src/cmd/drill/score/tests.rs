@@ -138,7 +138,10 @@ fn findings_break_the_silence() {
     assert!(!row.found && row.false_blames == 1, "{row:#?}");
     assert_eq!(
         (row.got.as_str(), row.note.as_str()),
-        ("task-leak", "finding task-leak: it grew")
+        (
+            "task-leak",
+            "finding task-leak in drill after 300 ms: it grew"
+        )
     );
     if let Deed::Silent(quiet) = &mut idle.deed {
         quiet.findings.push(FindingKind::TaskLeak);
