@@ -80,7 +80,7 @@ fn told(observed: &Observed, testimony: Testimony<'_>, config: &Config) -> Stall
     let Testimony {
         stack, captured, ..
     } = testimony;
-    let verdict = refine(judgement.verdict, &stack);
+    let verdict = refine(judgement.verdict, &stack, &config.in_app);
     let machine = judgement.verdict.is_machine();
     let line = if machine {
         None

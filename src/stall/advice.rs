@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::event::{Advice, Frame};
+use super::function_name::is_named;
 use super::line::is_runtime;
 use super::verdict::Verdict;
 
@@ -31,7 +32,8 @@ struct Rule {
     id: &'static str,
     /// Verdicts it is for; empty for any that blames code.
     verdicts: &'static [Verdict],
-    /// Parts of function names, one of which must be on the stack of the poll; empty for any stack.
+    /// Begins of function names, or of their segments with a `::` before, one of which must be on the stack of the poll; empty
+    /// for any stack.
     functions: &'static [&'static str],
     text: &'static str,
 }
@@ -69,7 +71,7 @@ impl Rule {
         } else {
             self.verdicts.contains(&verdict)
         };
-        let on_stack = |part: &&str| poll.iter().any(|function| function.contains(*part));
+        let on_stack = |part: &&str| poll.iter().any(|function| is_named(function, part));
         verdict_fits && (self.functions.is_empty() || self.functions.iter().any(on_stack))
     }
 }
@@ -96,6 +98,15 @@ mod tests {
             "thread-sleep",
         ),
         (Sleep, &["usleep", "app::f"], "sleep"),
+        (
+            Sleep,
+            &[
+                "usleep",
+                "<std::thread::local::LocalKey<T>>::with",
+                "app::f",
+            ],
+            "sleep",
+        ),
         (
             LockWait,
             &[
@@ -174,6 +185,44 @@ mod tests {
             CpuUser,
             &["core::ptr::drop_in_place<app::Tree>", "app::f"],
             "drop",
+        ),
+        (
+            CpuUser,
+            &[
+                "core::slice::sort::unstable::quicksort::quicksort::<serde_json::Value>",
+                "app::f",
+            ],
+            "sort",
+        ),
+        (
+            CpuUser,
+            &["<alloc::string::String>::push_str", "app::f"],
+            "cpu-in-task",
+        ),
+        (
+            CpuUser,
+            &["<core::cmp::ordering::Ordering>::then", "app::regex::f"],
+            "cpu-in-task",
+        ),
+        (
+            CpuUser,
+            &[
+                "<T as alloc::slice::<impl [T]>::to_vec_in::ConvertVec>::to_vec",
+                "<[V] as alloc::slice::Concat<T>>::concat",
+                "app::f",
+            ],
+            "cpu-in-task",
+        ),
+        (
+            CpuUser,
+            &["app::image::load", "app::sort_by_name"],
+            "cpu-in-task",
+        ),
+        (Disk, &["pread64", "app::resync_all"], "disk"),
+        (
+            LockWait,
+            &["app::condvars", "app::JoinHandles::wait"],
+            "lock-wait",
         ),
         (CpuUser, &["app::f"], "cpu-in-task"),
         (CpuSystem, &["app::f"], "kernel-time"),

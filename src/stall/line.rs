@@ -115,7 +115,8 @@ pub(crate) fn is_runtime(frame: &Frame) -> bool {
         .any(|prefix| function.starts_with(prefix))
 }
 
-fn is_own(frame: &Frame, in_app: &[String]) -> bool {
+/// Whether a frame is of the user's own code.
+pub(super) fn is_own(frame: &Frame, in_app: &[String]) -> bool {
     let Some(file) = &frame.file else {
         return false;
     };

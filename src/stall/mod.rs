@@ -6,6 +6,7 @@ mod episode;
 mod event;
 mod evidence;
 mod fingerprint;
+mod function_name;
 mod holder;
 mod incident;
 mod judge;

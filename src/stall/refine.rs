@@ -6,25 +6,33 @@
 use std::sync::Arc;
 
 use super::event::Frame;
-use super::line::is_runtime;
+use super::function_name::is_named;
+use super::line::{is_own, is_runtime};
 use super::verdict::Verdict;
 
 /// Functions that resolve or print backtraces, in the standard library and in the `backtrace` crate.
 const DIAGNOSTICS: &[&str] = &[
     "std::backtrace_rs::symbolize",
     "std::sys::backtrace::",
-    "<std::backtrace::Backtrace",
+    "std::backtrace::Backtrace",
     "backtrace::symbolize::",
 ];
 
 /// The C library's resolver, getaddrinfo(3).
-const RESOLVER: &[&str] = &["getaddrinfo", "gethostbyname", "__res_"];
+const RESOLVER: &[&str] = &[
+    "getaddrinfo",
+    "__GI_getaddrinfo",
+    "gethostbyname",
+    "_nss_dns_",
+    "__res_",
+];
 
 /// The verdict with the stack taken into account; only the poll's own part of the stack counts.
-pub(crate) fn refine(verdict: Verdict, stack: &[Arc<Frame>]) -> Verdict {
+pub(crate) fn refine(verdict: Verdict, stack: &[Arc<Frame>], in_app: &[String]) -> Verdict {
     let poll = || stack.iter().take_while(|frame| !is_runtime(frame));
-    let has =
-        |parts: &[&str]| poll().any(|frame| parts.iter().any(|part| frame.function.contains(part)));
+    let has = |parts: &[&str]| {
+        poll().any(|frame| parts.iter().any(|part| is_named(&frame.function, part)))
+    };
     match verdict {
         Verdict::CpuUser | Verdict::CpuSystem if has(DIAGNOSTICS) => Verdict::Diagnostics,
         Verdict::Socket | Verdict::Connect | Verdict::BlockedOther | Verdict::Disk
@@ -32,17 +40,16 @@ pub(crate) fn refine(verdict: Verdict, stack: &[Arc<Frame>]) -> Verdict {
         {
             Verdict::Dns
         }
-        Verdict::BlockedOther if poll().next().is_some() && !poll().any(|frame| is_std(frame)) => {
-            Verdict::ForeignCall
-        }
+        Verdict::BlockedOther if is_foreign(poll(), in_app) => Verdict::ForeignCall,
         _ => verdict,
     }
 }
 
-/// Whether the standard library made the call: then its own name says what it waits for.
-fn is_std(frame: &Frame) -> bool {
-    let function = frame.function.trim_start_matches('<');
-    function.starts_with("std::")
+/// Whether nobody of the standard library stands between the innermost own frame and the system call: then a library made it, and its own
+/// name says what it waits for. Further out the standard library may well have called the own code (a closure of an iterator).
+fn is_foreign<'a>(poll: impl Iterator<Item = &'a Arc<Frame>>, in_app: &[String]) -> bool {
+    let mut inside = poll.take_while(|frame| !is_own(frame, in_app)).peekable();
+    inside.peek().is_some() && inside.all(|frame| !is_named(&frame.function, "std::"))
 }
 
 #[cfg(test)]
@@ -50,10 +57,14 @@ mod tests {
     use super::*;
 
     fn stack(functions: &[&str]) -> Vec<Arc<Frame>> {
+        // As with debug information: the program's own frames have a file of its own.
+        let own = |function: &str| function.starts_with("app::");
         functions
             .iter()
             .map(|function| Frame {
                 function: (*function).to_owned(),
+                file: own(function).then(|| "/home/u/app/src/f.rs".to_owned()),
+                line: own(function).then_some(7),
                 ..Frame::default()
             })
             .map(Arc::new)
@@ -99,11 +110,50 @@ mod tests {
                 &["ioctl", "<std::fs::File>::metadata", "app::f", POLL],
                 Verdict::BlockedOther,
             ),
+            (
+                Verdict::BlockedOther,
+                &[
+                    "poll",
+                    "vendor_wait",
+                    "app::f::{{closure}}",
+                    "<std::thread::local::LocalKey<T>>::with",
+                    "app::f",
+                    POLL,
+                ],
+                Verdict::ForeignCall,
+            ),
+            (
+                Verdict::BlockedOther,
+                &[
+                    "ioctl",
+                    "<std::fs::File>::metadata",
+                    "app::f",
+                    "vendor_callback",
+                    "app::g",
+                    POLL,
+                ],
+                Verdict::BlockedOther,
+            ),
+            (
+                Verdict::BlockedOther,
+                &["poll", "vendor_wait", POLL],
+                Verdict::ForeignCall,
+            ),
             (Verdict::BlockedOther, &[], Verdict::BlockedOther),
+            (
+                Verdict::CpuUser,
+                &["app::backtrace::symbolize::all", "app::f", POLL],
+                Verdict::CpuUser,
+            ),
+            (
+                Verdict::Socket,
+                &["recvfrom", "app::getaddrinfo_cached", POLL],
+                Verdict::Socket,
+            ),
             (Verdict::Sleep, &["usleep", "app::f", POLL], Verdict::Sleep),
         ] {
             assert_eq!(
-                refine(verdict, &stack(functions)),
+                refine(verdict, &stack(functions), &[]),
                 expected,
                 "{functions:?}"
             );

@@ -104,7 +104,7 @@ fn seen_at(
     stack: Vec<Arc<Frame>>,
     in_app: &[String],
 ) -> Violation {
-    let verdict = refine(verdict(poll.kind, sighting), &stack);
+    let verdict = refine(verdict(poll.kind, sighting), &stack, in_app);
     let object = sighting.object.as_ref();
     Violation {
         line: own_line(&stack, in_app),

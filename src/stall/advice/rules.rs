@@ -70,8 +70,7 @@ pub(super) const RULES: &[Rule] = &[
         functions: &[
             "rusqlite::",
             "diesel::",
-            "<postgres::",
-            "postgres::client",
+            "postgres::",
             "mysql::conn",
             "redis::connection::",
             "mongodb::sync",
@@ -85,9 +84,10 @@ pub(super) const RULES: &[Rule] = &[
         verdicts: &[],
         functions: &[
             "getaddrinfo",
-            "ToSocketAddrs",
+            "std::net::socket_addr::",
             "std::sys::net::connection::socket::lookup_host",
-            "LookupHost",
+            "::ToSocketAddrs",
+            "::LookupHost",
         ],
         text: "use tokio::net::lookup_host: the system's resolver blocks the worker until a name server answers",
     },
@@ -100,7 +100,12 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "thread-sleep",
         verdicts: &[Sleep],
-        functions: &["std::thread::"],
+        functions: &[
+            "std::thread::functions::sleep",
+            "std::thread::sleep",
+            "std::sys::thread::unix::sleep",
+            "std::sys::pal::unix::thread::Thread>::sleep",
+        ],
         text: "use tokio::time::sleep(..).await: std::thread::sleep stops every task on this worker",
     },
     Rule {
@@ -131,7 +136,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "std-mutex",
         verdicts: &[LockWait],
         functions: &[
-            "sync::poison::mutex",
+            "std::sync::poison::mutex",
             "std::sys::sync::mutex",
             "std::sync::mutex",
         ],
@@ -141,7 +146,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "std-rwlock",
         verdicts: &[LockWait],
         functions: &[
-            "sync::poison::rwlock",
+            "std::sync::poison::rwlock",
             "std::sys::sync::rwlock",
             "std::sync::rwlock",
         ],
@@ -167,16 +172,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "condvar",
         verdicts: &[LockWait],
-        functions: &["condvar"],
+        functions: &["::condvar::", "pthread_cond_"],
         text: "use tokio::sync::Notify or watch: a condition variable blocks the worker until it is notified",
     },
     Rule {
         id: "thread-join",
         verdicts: &[LockWait],
         functions: &[
-            "std::thread::join",
-            "JoinHandle",
-            "JoinInner",
+            "std::thread::join_handle::",
+            "std::thread::lifecycle::JoinInner",
+            "std::thread::JoinHandle",
+            "std::thread::JoinInner",
             "pthread_join",
         ],
         text: "await a oneshot channel that the thread completes, or join it in tokio::task::spawn_blocking",
@@ -196,7 +202,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "file-sync",
         verdicts: &[Disk],
-        functions: &["sync_all", "sync_data", "fsync", "fdatasync"],
+        functions: &["::sync_all", "::sync_data", "fsync", "fdatasync"],
         text: "sync files in tokio::task::spawn_blocking, and several changes with one sync",
     },
     Rule {
@@ -305,8 +311,11 @@ pub(super) const RULES: &[Rule] = &[
             "flate2::",
             "miniz_oxide::",
             "zstd",
+            "ZSTD_",
             "brotli",
+            "Brotli",
             "lz4",
+            "LZ4_",
             "deflate",
             "inflate",
         ],
@@ -329,13 +338,21 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "sort",
         verdicts: &[CpuUser],
-        functions: &["core::slice::sort", "alloc::slice::", "slice::sort"],
+        functions: &[
+            "core::slice::sort::",
+            "alloc::slice::merge_sort",
+            "alloc::slice::stable_sort",
+            "alloc::slice::<impl [T]>::sort",
+            "core::slice::<impl [T]>::sort",
+            "rayon::slice::mergesort",
+            "rayon::slice::quicksort",
+        ],
         text: "a large sort runs in one poll: do it in tokio::task::spawn_blocking, or keep the data sorted",
     },
     Rule {
         id: "drop",
         verdicts: &[CpuUser, CpuSystem, LockWait],
-        functions: &["drop_in_place"],
+        functions: &["core::ptr::drop_in_place"],
         text: "a large structure is freed in one poll: drop it in tokio::task::spawn_blocking",
     },
     Rule {
