@@ -14,6 +14,7 @@ mod file;
 mod foreign;
 mod kernel;
 mod lock;
+mod mixed;
 mod pipe;
 mod process;
 mod sleep;
@@ -46,7 +47,7 @@ pub struct Call {
 }
 
 /// Every act there is.
-pub static ACTS: [&[Act]; 11] = [
+pub static ACTS: [&[Act]; 12] = [
     backtrace::ACTS,
     contention::ACTS,
     cpu::ACTS,
@@ -54,6 +55,7 @@ pub static ACTS: [&[Act]; 11] = [
     foreign::ACTS,
     kernel::ACTS,
     lock::ACTS,
+    mixed::ACTS,
     pipe::ACTS,
     process::ACTS,
     sleep::ACTS,
@@ -61,7 +63,7 @@ pub static ACTS: [&[Act]; 11] = [
 ];
 
 /// The sources that carry marks, with the paths that the compiler records for them.
-const SOURCES: [(&str, &str); 11] = [
+const SOURCES: [(&str, &str); 12] = [
     (backtrace::FILE, include_str!("backtrace.rs")),
     (contention::FILE, include_str!("contention.rs")),
     (cpu::FILE, include_str!("cpu.rs")),
@@ -69,6 +71,7 @@ const SOURCES: [(&str, &str); 11] = [
     (foreign::FILE, include_str!("foreign.rs")),
     (kernel::FILE, include_str!("kernel.rs")),
     (lock::FILE, include_str!("lock.rs")),
+    (mixed::FILE, include_str!("mixed.rs")),
     (pipe::FILE, include_str!("pipe.rs")),
     (process::FILE, include_str!("process.rs")),
     (sleep::FILE, include_str!("sleep.rs")),
