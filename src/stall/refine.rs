@@ -71,90 +71,94 @@ mod tests {
             .collect()
     }
 
+    const POLL: &str = "tokio::runtime::task::core::poll";
+
+    /// Verdicts of the counters, stacks, and the verdicts with them.
+    const RECORDED: &[(Verdict, &[&str], Verdict)] = &[
+        (
+            Verdict::CpuUser,
+            &[
+                "gimli::read",
+                "std::backtrace_rs::symbolize::resolve",
+                "app::f",
+            ],
+            Verdict::Diagnostics,
+        ),
+        (
+            Verdict::CpuUser,
+            &["app::f", POLL, "std::sys::backtrace::__rust_begin"],
+            Verdict::CpuUser,
+        ),
+        (
+            Verdict::Socket,
+            &["recvfrom", "__res_context_send", "getaddrinfo", "app::f"],
+            Verdict::Dns,
+        ),
+        (
+            Verdict::LockWait,
+            &["futex", "getaddrinfo", "app::f"],
+            Verdict::LockWait,
+        ),
+        (
+            Verdict::BlockedOther,
+            &["poll", "vendor_wait", "app::f", POLL],
+            Verdict::ForeignCall,
+        ),
+        (
+            Verdict::BlockedOther,
+            &["ioctl", "<std::fs::File>::metadata", "app::f", POLL],
+            Verdict::BlockedOther,
+        ),
+        (
+            Verdict::BlockedOther,
+            &[
+                "poll",
+                "vendor_wait",
+                "app::f::{{closure}}",
+                "<std::thread::local::LocalKey<T>>::with",
+                "app::f",
+                POLL,
+            ],
+            Verdict::ForeignCall,
+        ),
+        (
+            Verdict::BlockedOther,
+            &[
+                "ioctl",
+                "<std::fs::File>::metadata",
+                "app::f",
+                "vendor_callback",
+                "app::g",
+                POLL,
+            ],
+            Verdict::BlockedOther,
+        ),
+        (
+            Verdict::BlockedOther,
+            &["poll", "vendor_wait", POLL],
+            Verdict::ForeignCall,
+        ),
+        (Verdict::BlockedOther, &[], Verdict::BlockedOther),
+        (
+            Verdict::CpuUser,
+            &["app::backtrace::symbolize::all", "app::f", POLL],
+            Verdict::CpuUser,
+        ),
+        (
+            Verdict::Socket,
+            &["recvfrom", "app::getaddrinfo_cached", POLL],
+            Verdict::Socket,
+        ),
+        (Verdict::Sleep, &["usleep", "app::f", POLL], Verdict::Sleep),
+    ];
+
     /// Diagnoses, resolvers and foreign calls are told by their frames; everything else stays.
     #[test]
     fn frames_decide() {
-        const POLL: &str = "tokio::runtime::task::core::poll";
-        for (verdict, functions, expected) in [
-            (
-                Verdict::CpuUser,
-                &[
-                    "gimli::read",
-                    "std::backtrace_rs::symbolize::resolve",
-                    "app::f",
-                ][..],
-                Verdict::Diagnostics,
-            ),
-            (
-                Verdict::CpuUser,
-                &["app::f", POLL, "std::sys::backtrace::__rust_begin"],
-                Verdict::CpuUser,
-            ),
-            (
-                Verdict::Socket,
-                &["recvfrom", "__res_context_send", "getaddrinfo", "app::f"],
-                Verdict::Dns,
-            ),
-            (
-                Verdict::LockWait,
-                &["futex", "getaddrinfo", "app::f"],
-                Verdict::LockWait,
-            ),
-            (
-                Verdict::BlockedOther,
-                &["poll", "vendor_wait", "app::f", POLL],
-                Verdict::ForeignCall,
-            ),
-            (
-                Verdict::BlockedOther,
-                &["ioctl", "<std::fs::File>::metadata", "app::f", POLL],
-                Verdict::BlockedOther,
-            ),
-            (
-                Verdict::BlockedOther,
-                &[
-                    "poll",
-                    "vendor_wait",
-                    "app::f::{{closure}}",
-                    "<std::thread::local::LocalKey<T>>::with",
-                    "app::f",
-                    POLL,
-                ],
-                Verdict::ForeignCall,
-            ),
-            (
-                Verdict::BlockedOther,
-                &[
-                    "ioctl",
-                    "<std::fs::File>::metadata",
-                    "app::f",
-                    "vendor_callback",
-                    "app::g",
-                    POLL,
-                ],
-                Verdict::BlockedOther,
-            ),
-            (
-                Verdict::BlockedOther,
-                &["poll", "vendor_wait", POLL],
-                Verdict::ForeignCall,
-            ),
-            (Verdict::BlockedOther, &[], Verdict::BlockedOther),
-            (
-                Verdict::CpuUser,
-                &["app::backtrace::symbolize::all", "app::f", POLL],
-                Verdict::CpuUser,
-            ),
-            (
-                Verdict::Socket,
-                &["recvfrom", "app::getaddrinfo_cached", POLL],
-                Verdict::Socket,
-            ),
-            (Verdict::Sleep, &["usleep", "app::f", POLL], Verdict::Sleep),
-        ] {
+        for (verdict, functions, expected) in RECORDED {
             assert_eq!(
-                refine(verdict, &stack(functions), &[]),
-                expected,
+                refine(*verdict, &stack(functions), &[]),
+                *expected,
                 "{functions:?}"
             );
         }
