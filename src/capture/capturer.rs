@@ -40,6 +40,8 @@ pub(crate) struct Captured {
     pub(crate) note: Option<&'static str>,
     /// Number of the system call that the thread stood in.
     pub(crate) call: Option<i64>,
+    /// Whether a thread that was running came out of the kernel: it answered the signal at a system call.
+    pub(crate) in_kernel: bool,
 }
 
 impl Captured {
@@ -51,6 +53,7 @@ impl Captured {
             via: StackVia::None,
             note: Some(note),
             call: None,
+            in_kernel: false,
         }
     }
 
@@ -70,6 +73,7 @@ impl Captured {
             via,
             note,
             call: None,
+            in_kernel: false,
         }
     }
 }
@@ -198,7 +202,10 @@ impl Capturer {
             return Captured::none("the thread runs on a stack of its own");
         }
         let unwound = self.unwinder.unwind(&copy, &OwnMemory);
-        Captured::new(unwound, StackVia::Signal, copy.truncated)
+        Captured {
+            in_kernel: Native::is_at_call(&OwnMemory, copy.registers.pc),
+            ..Captured::new(unwound, StackVia::Signal, copy.truncated)
+        }
     }
 }
 

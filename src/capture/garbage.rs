@@ -127,6 +127,7 @@ fn decode_for<A: Arch>(code: &Code<'_>) {
         std::hint::black_box((
             A::call_into(code, &(CODE_BASE..at), CODE_BASE),
             A::is_interrupted_call(code, &registers),
+            A::is_at_call(code, registers.pc),
             code.0.get(offset..).and_then(A::frame_distance),
         ));
     }

@@ -297,6 +297,9 @@ fn interrupted_calls_are_recognised() {
         assert!(at(after - instruction_bytes, 202), "to be made again");
         assert!(!at(after - instruction_bytes - 4, -4), "elsewhere");
         assert!(!at(1, -4), "nowhere");
+        let comes_out = |pc| A::is_at_call(&recording, pc);
+        assert!(comes_out(after) && comes_out(after - instruction_bytes));
+        assert!(!comes_out(after - instruction_bytes - 4) && !comes_out(1));
     }
     check::<X86_64>(X86_64_TEXT, 2);
     check::<Aarch64>(AARCH64, 4);

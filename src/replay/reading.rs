@@ -162,6 +162,7 @@ impl StackRecording {
             via: self.via,
             note: None,
             call: self.call,
+            in_kernel: false,
         }
     }
 

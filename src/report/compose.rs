@@ -75,12 +75,19 @@ pub(crate) fn compose(
 fn told(observed: &Observed, testimony: Testimony<'_>, config: &Config) -> Stall {
     let subject = &observed.subject;
     let judgement = &observed.judgement;
-    let evidence = evidence(observed, &testimony);
+    let mut evidence = evidence(observed, &testimony);
     let is_certain = testimony.is_certain();
+    let in_kernel = testimony.in_kernel;
     let Testimony {
         stack, captured, ..
     } = testimony;
-    let verdict = refine(judgement.verdict, &stack, &config.in_app);
+    let mut verdict = refine(judgement.verdict, &stack, &config.in_app);
+    // The kernel's ticks prove that, a stack or two do not.
+    let is_guessed = in_kernel && verdict == Verdict::CpuUser;
+    if is_guessed {
+        evidence.push(out_of_kernel(&stack));
+        verdict = Verdict::CpuSystem;
+    }
     let machine = judgement.verdict.is_machine();
     let line = if machine {
         None
@@ -89,7 +96,7 @@ fn told(observed: &Observed, testimony: Testimony<'_>, config: &Config) -> Stall
     };
     let complete =
         captured.is_some_and(|captured| captured.complete) && stack.len() < FRAMES_LEN_MAX;
-    let is_certain = is_certain && complete && !is_local_set(&stack);
+    let is_certain = is_certain && complete && !is_guessed && !is_local_set(&stack);
     Stall {
         id: observed.id,
         phase: observed.phase,
@@ -134,6 +141,14 @@ fn told(observed: &Observed, testimony: Testimony<'_>, config: &Config) -> Stall
         span: None,
         suppressed: 0,
     }
+}
+
+/// That a thread whose CPU time nobody has split was found on its way out of a system call.
+fn out_of_kernel(stack: &[Arc<Frame>]) -> String {
+    let call = stack
+        .first()
+        .map_or("a system call", |frame| frame.function.as_str());
+    format!("it came out of the kernel, of {call}, whenever its stack was taken")
 }
 
 /// The sentences behind the event.

@@ -28,6 +28,8 @@ pub(crate) struct Testimony<'a> {
     pub(crate) stack: Vec<Arc<Frame>>,
     /// How it was taken.
     pub(crate) captured: Option<&'a Captured>,
+    /// Whether CPU time was the kernel's by every stack that was taken while the thread ran.
+    pub(crate) in_kernel: bool,
     fits: bool,
     is_earlier: bool,
     support: Support,
@@ -41,13 +43,20 @@ impl<'a> Testimony<'a> {
         earlier: Vec<Arc<Frame>>,
         in_app: &[String],
     ) -> Self {
-        let fits = |captured: &Option<Captured>| {
+        let computes = observed.judgement.verdict.is_cpu();
+        let fits_now = |captured: &Option<Captured>| {
             let captured = captured.as_ref();
             captured.is_some_and(|captured| fits(captured, observed))
         };
-        let (fits_later, fits_earlier) = (fits(&observed.captured), fits(&observed.earlier));
+        let (fits_later, fits_earlier) =
+            (fits_now(&observed.captured), fits_now(&observed.earlier));
+        let mut ran = [&observed.captured, &observed.earlier]
+            .into_iter()
+            .flatten()
+            .filter(|captured| fits(captured, observed))
+            .peekable();
+        let in_kernel = computes && ran.peek().is_some() && ran.all(|captured| captured.in_kernel);
         let has_line = |stack: &[Arc<Frame>]| own_line(stack, in_app).is_some();
-        let computes = observed.judgement.verdict.is_cpu();
         let (is_earlier, support) = match agreement(&stack, &earlier, in_app, computes) {
             Some(Agreement::Later) => (false, Support::Agreed),
             Some(Agreement::Earlier) if fits_earlier => (true, Support::Agreed),
@@ -66,6 +75,7 @@ impl<'a> Testimony<'a> {
             Self {
                 stack: earlier,
                 captured: observed.earlier.as_ref(),
+                in_kernel,
                 fits: fits_earlier,
                 is_earlier,
                 support,
@@ -74,6 +84,7 @@ impl<'a> Testimony<'a> {
             Self {
                 stack,
                 captured: observed.captured.as_ref(),
+                in_kernel,
                 fits: fits_later,
                 is_earlier,
                 support,
@@ -156,6 +167,7 @@ mod tests {
             via,
             note: None,
             call,
+            in_kernel: false,
         }
     }
 
@@ -236,6 +248,28 @@ mod tests {
             ),
             frame("app::f", "/home/u/app/src/f.rs", line),
         ]
+    }
+
+    /// CPU time is the kernel's if every stack that was taken while the thread ran came out of it.
+    #[test]
+    fn the_kernel_computes() {
+        let out_of = || Captured {
+            in_kernel: true,
+            ..running()
+        };
+        for (verdict, later, earlier, expected) in [
+            (Verdict::CpuUser, out_of(), Some(out_of()), true),
+            (Verdict::CpuUser, out_of(), None, true),
+            (Verdict::CpuUser, asleep(), Some(out_of()), true),
+            (Verdict::CpuUser, out_of(), Some(running()), false),
+            (Verdict::CpuUser, running(), Some(out_of()), false),
+            (Verdict::CpuUser, asleep(), None, false),
+            (Verdict::Sleep, asleep(), Some(out_of()), false),
+        ] {
+            let seen = observed(verdict, later, earlier);
+            let testimony = Testimony::of(&seen, stack(10), stack(10), &[]);
+            assert_eq!(testimony.in_kernel, expected, "{seen:?}");
+        }
     }
 
     /// Of two stacks that disagree the earlier speaks if it was taken in what the verdict names; both must agree to prove.

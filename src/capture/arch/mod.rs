@@ -97,6 +97,9 @@ pub(crate) trait Arch {
     /// Whether code that was interrupted with these registers stands at a system call that was, or may have been, broken
     /// off: it failed with EINTR, or is about to be made again.
     fn is_interrupted_call(memory: &dyn Memory, registers: &Registers) -> bool;
+
+    /// Whether code that was interrupted at `pc` had just come out of a system call, or is about to make it again.
+    fn is_at_call(memory: &dyn Memory, pc: u64) -> bool;
 }
 
 /// `-EINTR` as a system call returns it (errno 4).

@@ -80,10 +80,14 @@ impl Arch for Aarch64 {
     }
 
     fn is_interrupted_call(memory: &dyn Memory, registers: &Registers) -> bool {
+        let is_broken_off = registers.result == Some(MINUS_EINTR);
+        instruction(memory, registers.pc) == Some(SVC)
+            || is_broken_off && Self::is_at_call(memory, registers.pc)
+    }
+
+    fn is_at_call(memory: &dyn Memory, pc: u64) -> bool {
         let is_svc_at = |address| instruction(memory, address) == Some(SVC);
-        is_svc_at(registers.pc)
-            || registers.result == Some(MINUS_EINTR)
-                && registers.pc.checked_sub(4).is_some_and(is_svc_at)
+        is_svc_at(pc) || pc.checked_sub(4).is_some_and(is_svc_at)
     }
 }
 

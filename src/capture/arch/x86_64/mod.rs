@@ -68,10 +68,18 @@ impl Arch for X86_64 {
     }
 
     fn is_interrupted_call(memory: &dyn Memory, registers: &Registers) -> bool {
-        let mut code = [0; 2];
-        let mut is_syscall_at = |address| memory.read(address, &mut code) && code == SYSCALL;
-        is_syscall_at(registers.pc)
-            || registers.result == Some(MINUS_EINTR)
-                && registers.pc.checked_sub(2).is_some_and(is_syscall_at)
+        let is_broken_off = registers.result == Some(MINUS_EINTR);
+        is_syscall_at(memory, registers.pc)
+            || is_broken_off && Self::is_at_call(memory, registers.pc)
     }
+
+    fn is_at_call(memory: &dyn Memory, pc: u64) -> bool {
+        let before = pc.checked_sub(2);
+        is_syscall_at(memory, pc) || before.is_some_and(|before| is_syscall_at(memory, before))
+    }
+}
+
+fn is_syscall_at(memory: &dyn Memory, address: u64) -> bool {
+    let mut code = [0; 2];
+    memory.read(address, &mut code) && code == SYSCALL
 }
