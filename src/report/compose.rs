@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::testimony::Testimony;
 use crate::config::Config;
 use crate::stall::{
-    Confidence, Frame, Parts, Phase, SourceLine, StackVia, Stall, TaskInfo, Verdict, advise,
-    fingerprint, is_runtime, own_future, own_line, refine,
+    Confidence, Frame, Judgement, Parts, Phase, SourceLine, StackVia, Stall, TaskInfo, Verdict,
+    advise, fingerprint, is_runtime, own_future, own_line, refine,
 };
 use crate::symbolize::FRAMES_LEN_MAX;
 use crate::watchdog::Observed;
@@ -81,14 +81,8 @@ fn told(observed: &Observed, testimony: Testimony<'_>, config: &Config) -> Stall
     let Testimony {
         stack, captured, ..
     } = testimony;
-    let mut verdict = refine(judgement.verdict, &stack, &config.in_app);
-    // The kernel's ticks prove that, a stack or two do not.
-    let is_guessed = in_kernel && verdict == Verdict::CpuUser;
-    if is_guessed {
-        evidence.push(out_of_kernel(&stack));
-        verdict = Verdict::CpuSystem;
-    }
-    let machine = judgement.verdict.is_machine();
+    let (verdict, judged) = refined(judgement, &stack, in_kernel, config, &mut evidence);
+    let machine = verdict.is_machine();
     let line = if machine {
         None
     } else {
@@ -96,7 +90,7 @@ fn told(observed: &Observed, testimony: Testimony<'_>, config: &Config) -> Stall
     };
     let complete =
         captured.is_some_and(|captured| captured.complete) && stack.len() < FRAMES_LEN_MAX;
-    let is_certain = is_certain && complete && !is_guessed && !is_local_set(&stack);
+    let is_certain = is_certain && complete && !is_local_set(&stack);
     Stall {
         id: observed.id,
         phase: observed.phase,
@@ -120,7 +114,7 @@ fn told(observed: &Observed, testimony: Testimony<'_>, config: &Config) -> Stall
         run_queue_ms: ms(observed.parts.run_queue),
         blocked_ms: ms(observed.parts.blocked),
         verdict,
-        confidence: confidence(judgement.confidence, line.as_ref(), is_certain, machine),
+        confidence: confidence(judged, line.as_ref(), is_certain, machine),
         evidence,
         wait_object: observed
             .wait
@@ -150,6 +144,32 @@ fn out_of_kernel(stack: &[Arc<Frame>]) -> String {
         .map_or("a system call", |frame| frame.function.as_str());
     format!("it came out of the kernel, of {call}, whenever its stack was taken")
 }
+
+/// The verdict and how sure it is with the stack taken into account; adds what the stack says.
+fn refined(
+    judgement: &Judgement,
+    stack: &[Arc<Frame>],
+    in_kernel: bool,
+    config: &Config,
+    evidence: &mut Vec<String>,
+) -> (Verdict, Confidence) {
+    let likely = judgement.confidence.min(Confidence::Likely);
+    match refine(judgement.verdict, stack, &config.in_app) {
+        // The kernel's ticks prove that, a stack or two do not.
+        Verdict::CpuUser if in_kernel => {
+            evidence.push(out_of_kernel(stack));
+            (Verdict::CpuSystem, likely)
+        }
+        verdict if verdict.is_machine() && !judgement.verdict.is_machine() => {
+            evidence.push(TOKIOS_LOCK.to_owned());
+            (verdict, likely)
+        }
+        verdict => (verdict, judgement.confidence),
+    }
+}
+
+/// Said where the stack makes a wait for a lock the machine's doing.
+const TOKIOS_LOCK: &str = "the lock is one of Tokio's own, which nobody holds for long: whoever holds it has lost its CPU";
 
 /// The sentences behind the event.
 fn evidence(observed: &Observed, testimony: &Testimony<'_>) -> Vec<String> {

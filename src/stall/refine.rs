@@ -27,6 +27,28 @@ const RESOLVER: &[&str] = &[
     "__res_",
 ];
 
+/// Tokio's own locks, by the innermost function of its that can stand under one: each is held for less than a microsecond, and
+/// nobody sleeps or computes with it.
+const TOKIOS_LOCKS: &[&str] = &[
+    "tokio::loom::std::mutex::Mutex",
+    "tokio::loom::std::parking_lot::Mutex",
+    "tokio::runtime::blocking::pool::",
+    "tokio::runtime::io::",
+    "tokio::runtime::scheduler::inject::",
+    "tokio::runtime::scheduler::multi_thread::idle::",
+    "tokio::util::",
+];
+
+/// How a lock is waited for, whosever it is.
+const LOCKING: &[&str] = &[
+    "std::",
+    "core::",
+    "alloc::",
+    "lock_api::",
+    "parking_lot::",
+    "parking_lot_core::",
+];
+
 /// The verdict with the stack taken into account; only the poll's own part of the stack counts.
 pub(crate) fn refine(verdict: Verdict, stack: &[Arc<Frame>], in_app: &[String]) -> Verdict {
     let poll = || stack.iter().take_while(|frame| !is_runtime(frame));
@@ -40,9 +62,24 @@ pub(crate) fn refine(verdict: Verdict, stack: &[Arc<Frame>], in_app: &[String]) 
         {
             Verdict::Dns
         }
+        // Whoever holds it so long has lost its CPU.
+        Verdict::LockWait if is_tokios_lock(stack) => Verdict::Starved,
         Verdict::BlockedOther if is_foreign(poll(), in_app) => Verdict::ForeignCall,
         _ => verdict,
     }
+}
+
+/// Whether a stack that waits for a lock waits for one of Tokio's own.
+fn is_tokios_lock(stack: &[Arc<Frame>]) -> bool {
+    let is_any =
+        |frame: &Frame, parts: &[&str]| parts.iter().any(|part| is_named(&frame.function, part));
+    // Functions of the C library, `syscall` among them, are no paths.
+    let mut inside = stack
+        .iter()
+        .filter(|frame| frame.function.contains("::") && !is_any(frame, LOCKING));
+    inside
+        .next()
+        .is_some_and(|frame| is_any(frame, TOKIOS_LOCKS))
 }
 
 /// Whether nobody of the standard library stands between the innermost own frame and the system call: then a library made it, and its own
@@ -137,6 +174,53 @@ mod tests {
             Verdict::BlockedOther,
             &["poll", "vendor_wait", POLL],
             Verdict::ForeignCall,
+        ),
+        (
+            Verdict::LockWait,
+            &[
+                "syscall",
+                "std::sys::pal::unix::futex::futex_wait",
+                "<std::sys::sync::mutex::futex::Mutex>::lock_contended",
+                "tokio::runtime::blocking::pool::Spawner::spawn_task",
+                "tokio::runtime::blocking::pool::spawn_blocking",
+                "app::f",
+                POLL,
+            ],
+            Verdict::Starved,
+        ),
+        (
+            Verdict::LockWait,
+            &[
+                "syscall",
+                "<parking_lot_core::thread_parker::imp::ThreadParker>::park",
+                "parking_lot::raw_mutex::RawMutex::lock_slow",
+                "tokio::loom::std::parking_lot::Mutex<T>::lock",
+                "tokio::sync::notify::Notify::notify_waiters",
+                "app::f",
+                POLL,
+            ],
+            Verdict::Starved,
+        ),
+        (
+            Verdict::LockWait,
+            &[
+                "syscall",
+                "<std::sys::sync::mutex::futex::Mutex>::lock_contended",
+                "app::f",
+                "tokio::runtime::blocking::pool::spawn_blocking",
+                POLL,
+            ],
+            Verdict::LockWait,
+        ),
+        (
+            Verdict::LockWait,
+            &[
+                "syscall",
+                "tokio::runtime::park::CachedParkThread::park",
+                "app::f",
+                POLL,
+            ],
+            Verdict::LockWait,
         ),
         (Verdict::BlockedOther, &[], Verdict::BlockedOther),
         (

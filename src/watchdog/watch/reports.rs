@@ -71,8 +71,13 @@ impl Watch {
             // Due again at the next look.
             return;
         };
+        let is_still = source.is_still(look, view);
+        if !is_still && !source.sees_polls() {
+            // Nothing tells an attached worker that has just parked from one that blocks.
+            return;
+        }
         // A stack that was taken while the next poll already ran would blame the innocent.
-        let captured = if source.is_still(look, view) {
+        let captured = if is_still {
             captured
         } else {
             Captured::none("the poll ended while its stack was taken")
