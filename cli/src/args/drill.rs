@@ -25,9 +25,12 @@ pub(crate) struct Drill {
     /// How long each scenario that must stay silent is watched [default: 600, with --quick 6]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX))]
     pub(crate) silent_seconds: Option<u64>,
-    /// Subjects at the same time [default: 2, of silent scenarios 4]
+    /// Subjects at the same time [default: 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) jobs: Option<u8>,
+    /// Subjects that must stay silent at the same time [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) silent_jobs: Option<u8>,
     /// Lists the scenarios instead
     #[arg(long)]
     pub(crate) list: bool,

@@ -22,6 +22,7 @@ fn accepts_what_is_documented() {
         "demo --faults block-cpu,std-mutex --runtime current --stay --any-port",
         "drill --quick --json --markdown docs/drill.md",
         "drill --scenario sleep,cpu-loop --runtime multi --tier t2 --jobs 1",
+        "drill --silent-jobs 24",
         "serve chat --irc 0.0.0.0:6667 --admin 127.0.0.1:0 --workers 1 --faults block-sleep",
         "serve chat --console",
         "serve exchange --fix 127.0.0.1:0 --console 127.0.0.1:7000 --runtime current",

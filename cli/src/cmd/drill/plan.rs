@@ -28,7 +28,8 @@ pub(super) struct Run {
 #[derive(Debug)]
 pub(super) struct Plan {
     runs: Vec<Run>,
-    jobs: Option<usize>,
+    jobs: usize,
+    silent_jobs: usize,
 }
 
 impl Plan {
@@ -63,7 +64,8 @@ impl Plan {
         }
         Self {
             runs,
-            jobs: drill.jobs.map(usize::from),
+            jobs: drill.jobs.map_or(JOBS, usize::from),
+            silent_jobs: drill.silent_jobs.map_or(JOBS_SILENT, usize::from),
         }
     }
 
@@ -77,15 +79,14 @@ impl Plan {
 
     /// Runs that may run together, and how many of them at a time: those that disturb the machine come last, by themselves.
     pub(super) fn batches(self) -> Vec<(usize, Vec<Run>)> {
-        let jobs = |usual| self.jobs.unwrap_or(usual);
         let is_silent = |run: &Run| matches!(run.scenario.deed, Deed::Silent(_));
         let disturbs = |run: &Run| matches!(&run.scenario.deed, Deed::Silent(quiet) if quiet.disturbance == Disturbance::Hogs);
         let (disturbing, others): (Vec<_>, Vec<_>) = self.runs.iter().cloned().partition(disturbs);
         let (silent, held): (Vec<_>, Vec<_>) = others.into_iter().partition(is_silent);
         vec![
-            (jobs(JOBS), held),
-            (jobs(JOBS_SILENT), silent),
-            (jobs(JOBS_SILENT), disturbing),
+            (self.jobs, held),
+            (self.silent_jobs, silent),
+            (self.silent_jobs, disturbing),
         ]
     }
 }
