@@ -137,12 +137,13 @@ fn told(observed: &Observed, testimony: Testimony<'_>, config: &Config) -> Stall
     }
 }
 
-/// That a thread whose CPU time nobody has split was found on its way out of a system call.
+/// That a thread was found on its way out of a system call each time. No more than a doubt: a signal takes some microseconds to
+/// interrupt a thread, and one that makes a short call every now and then answers at the next of them.
 fn out_of_kernel(stack: &[Arc<Frame>]) -> String {
     let call = stack
         .first()
         .map_or("a system call", |frame| frame.function.as_str());
-    format!("it came out of the kernel, of {call}, whenever its stack was taken")
+    format!("it came out of {call} whenever its stack was taken: the CPU time may be the kernel's")
 }
 
 /// The verdict and how sure it is with the stack taken into account; adds what the stack says.
@@ -155,10 +156,9 @@ fn refined(
 ) -> (Verdict, Confidence) {
     let likely = judgement.confidence.min(Confidence::Likely);
     match refine(judgement.verdict, stack, &config.in_app) {
-        // The kernel's ticks prove that, a stack or two do not.
         Verdict::CpuUser if in_kernel => {
             evidence.push(out_of_kernel(stack));
-            (Verdict::CpuSystem, likely)
+            (Verdict::CpuUser, likely)
         }
         verdict if verdict.is_machine() && !judgement.verdict.is_machine() => {
             evidence.push(TOKIOS_LOCK.to_owned());

@@ -28,7 +28,7 @@ pub(crate) struct Testimony<'a> {
     pub(crate) stack: Vec<Arc<Frame>>,
     /// How it was taken.
     pub(crate) captured: Option<&'a Captured>,
-    /// Whether CPU time was the kernel's by every stack that was taken while the thread ran.
+    /// Whether the thread came out of the kernel at every stack that was taken while it ran: its CPU time may be the kernel's.
     pub(crate) in_kernel: bool,
     fits: bool,
     is_earlier: bool,
@@ -250,9 +250,9 @@ mod tests {
         ]
     }
 
-    /// CPU time is the kernel's if every stack that was taken while the thread ran came out of it.
+    /// CPU time may be the kernel's if the thread came out of it at every stack that was taken while it ran.
     #[test]
-    fn the_kernel_computes() {
+    fn comes_out_of_the_kernel() {
         let out_of = || Captured {
             in_kernel: true,
             ..running()

@@ -21,8 +21,8 @@ pub(super) const ACTS: &[Act] = &[
     },
 ];
 
-/// Rounds between two looks at the CPU clock.
-const ROUNDS_LEN: u64 = 1 << 16;
+/// Rounds between two looks at the CPU clock, which is a system call: a sample must rarely fall into it.
+const ROUNDS_LEN: u64 = 1 << 18;
 
 #[inline(never)]
 #[expect(clippy::disallowed_methods, reason = "the act: a handler that sleeps")]
@@ -52,6 +52,6 @@ fn sleep_twice(call: &Call) -> io::Result<Duration> {
     let began = Instant::now();
     let longer = call.duration * 19 / 30;
     std::thread::sleep(longer); // act: two-waits
-    std::thread::sleep(call.duration.saturating_sub(longer));
+    std::thread::sleep(call.duration.saturating_sub(longer)); // act: two-waits-second
     Ok(began.elapsed())
 }
