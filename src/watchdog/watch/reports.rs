@@ -121,6 +121,14 @@ impl Watch {
         let (Some(mut judgement), Some(worker)) = (judgement, self.workers.get_mut(&key)) else {
             return;
         };
+        let has_stack = worker
+            .sample
+            .as_ref()
+            .is_some_and(|sample| !sample.addresses.is_empty());
+        if judgement.verdict == Verdict::LockWait && !has_stack {
+            // Nothing tells the lock of some code from one of Tokio's own, whose holder has lost its CPU.
+            return;
+        }
         judgement.confidence = judgement.confidence.min(Confidence::Likely);
         judgement.evidence.push(format!(
             "told after its end: no look fell between {:.0} ms and that",
