@@ -107,13 +107,17 @@ pub(crate) fn stat_name(text: &str) -> Option<&str> {
 pub(crate) struct Schedule {
     /// Time spent ready, waiting for a CPU.
     pub(crate) run_queue: Duration,
+    /// How often the thread got a CPU.
+    pub(crate) turns: u64,
 }
 
 /// Parses `/proc/PID/task/TID/schedstat`: on-CPU nanoseconds, run-queue nanoseconds, time slices.
 pub(crate) fn schedstat(text: &str) -> Option<Schedule> {
-    let run_queue = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    let mut fields = text.split_ascii_whitespace().skip(1);
+    let run_queue = fields.next()?.parse().ok()?;
     Some(Schedule {
         run_queue: Duration::from_nanos(run_queue),
+        turns: fields.next()?.parse().ok()?,
     })
 }
 
@@ -219,7 +223,8 @@ mod tests {
         assert_eq!(
             schedstat("123 4567 89\n"),
             Some(Schedule {
-                run_queue: Duration::from_nanos(4567)
+                run_queue: Duration::from_nanos(4567),
+                turns: 89
             })
         );
         assert_eq!(schedstat("123"), None);

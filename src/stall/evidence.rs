@@ -18,6 +18,10 @@ pub(crate) struct Evidence {
     pub(crate) cpu: Option<Duration>,
     /// Time ready but without a CPU, as far as the kernel has booked it.
     pub(crate) run_queue: Option<Duration>,
+    /// How often the thread got a CPU since the poll was first seen; none if it has slept in one go since then.
+    pub(crate) turns: Option<u64>,
+    /// How much of its begin may have gone unseen.
+    pub(crate) unseen: Duration,
     /// State letter now.
     pub(crate) state: Option<char>,
     /// What the looks since the suspicion saw.
@@ -173,6 +177,16 @@ impl Evidence {
     /// Whether anything tells what the thread does when it is not on a CPU.
     pub(crate) fn knows_its_state(&self) -> bool {
         self.state.is_some() || self.tally.looks() > 0
+    }
+
+    /// Whether it was seen for at least half of its time.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.unseen * 2 <= self.wall
+    }
+
+    /// Whether it has waited in one go since it was first seen, so that where it waits now is where it waited all the while.
+    pub(crate) fn is_one_wait(&self) -> bool {
+        self.turns == Some(0)
     }
 
     /// The split; all zero without a CPU time, of which nothing is known then. The kernel books run-queue time only when the thread

@@ -140,7 +140,7 @@ fn burning(evidence: &Evidence, parts: Parts) -> Judgement {
         }
     }
     let verdict = cpu_kind(evidence, &mut said);
-    let mut confidence = certainty(parts, verdict);
+    let mut confidence = certainty(evidence, parts, verdict);
     let stolen = evidence.machine.steal.unwrap_or_default();
     if !stolen.is_zero() && stolen >= parts.cpu / STEAL_DOUBT {
         said.push(format!(
@@ -158,9 +158,9 @@ fn burning(evidence: &Evidence, parts: Parts) -> Judgement {
     Judgement::new(verdict, confidence, said)
 }
 
-/// What the split leaves of certainty: other causes of the same weight cast a doubt on any.
-fn certainty(parts: Parts, verdict: Verdict) -> Confidence {
-    if parts.speak_for(verdict) {
+/// What the split leaves of certainty: other causes of the same weight cast a doubt on any, and so does a begin that nobody saw.
+fn certainty(evidence: &Evidence, parts: Parts, verdict: Verdict) -> Confidence {
+    if parts.speak_for(verdict) && evidence.is_seen() {
         Confidence::Proven
     } else {
         Confidence::Likely
@@ -270,8 +270,13 @@ fn blocked(evidence: &Evidence, parts: Parts, threshold: Duration) -> Option<Jud
     }
     // What was seen at fewer than half of the looks that found it asleep is only the most frequent of several causes.
     let is_main = looks * 2 > evidence.tally.asleep_looks();
-    let confidence = if wait.syscall.is_some() && is_main {
-        certainty(parts, verdict)
+    // Of several waits in a row, those between the looks may have been others.
+    let is_one = evidence.is_one_wait();
+    if !is_one && let Some(turns) = evidence.turns {
+        said.push(format!("it woke up {turns} times meanwhile"));
+    }
+    let confidence = if wait.syscall.is_some() && is_main && is_one {
+        certainty(evidence, parts, verdict)
     } else {
         Confidence::Likely
     };

@@ -67,6 +67,7 @@ pub(crate) struct OpenReport {
 struct Usage {
     cpu: Option<Duration>,
     run_queue: Option<Duration>,
+    turns: Option<u64>,
 }
 
 impl Worker {
@@ -241,6 +242,11 @@ impl Worker {
             wall: span.length,
             cpu: since(now.cpu, self.base.cpu),
             run_queue: since(now.run_queue, self.base.run_queue),
+            turns: now
+                .turns
+                .zip(self.base.turns)
+                .map(|(now, base)| now.saturating_sub(base)),
+            unseen: span.uncertainty * 2,
             state: self.files.stat().map(|stat| stat.state),
             tally: self.tally.clone(),
             watchdog_late: self.late,
@@ -308,9 +314,11 @@ impl Worker {
     }
 
     fn usage(&self) -> Usage {
+        let schedule = self.files.schedule();
         Usage {
             cpu: self.files.cpu_time(),
-            run_queue: self.files.schedule().map(|schedule| schedule.run_queue),
+            run_queue: schedule.map(|schedule| schedule.run_queue),
+            turns: schedule.map(|schedule| schedule.turns),
         }
     }
 }

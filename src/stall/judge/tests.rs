@@ -24,6 +24,7 @@ fn evidence(wall: u64, cpu: u64, run_queue: u64, state: char, syscall: &str) -> 
         wall: ms(wall),
         cpu: Some(ms(cpu)),
         run_queue: Some(ms(run_queue)),
+        turns: Some(0),
         state: Some(state),
         tally,
         ..Evidence::default()
@@ -46,6 +47,30 @@ fn look_asleep(tally: &mut Tally, state: char, syscall: &str) {
         uninterruptible: state == 'D',
         object: None,
     });
+}
+
+/// A wait is proven if it was one, and if most of the poll was seen.
+#[test]
+fn one_wait_is_proven() {
+    for (turns, unseen, expected) in [
+        (Some(0), 0, Confidence::Proven),
+        (Some(0), 10, Confidence::Proven),
+        (Some(0), 11, Confidence::Likely),
+        (Some(1), 0, Confidence::Likely),
+        (None, 0, Confidence::Likely),
+    ] {
+        let sleeper = Evidence {
+            turns,
+            unseen: ms(unseen),
+            ..evidence(20, 0, 0, 'S', "clock_nanosleep")
+        };
+        let judged = judge(&sleeper, T).unwrap();
+        assert_eq!(
+            (judged.verdict, judged.confidence),
+            (Verdict::Sleep, expected),
+            "{turns:?} {unseen}"
+        );
+    }
 }
 
 /// Recorded signatures of blocked and busy threads (wall, on CPU, run queue, state, system call) and their verdicts.
