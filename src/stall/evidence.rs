@@ -22,6 +22,8 @@ pub(crate) struct Evidence {
     pub(crate) turns: Option<u64>,
     /// How much of its begin may have gone unseen.
     pub(crate) unseen: Duration,
+    /// Whether the poll is over, so that its thread has had a CPU since.
+    pub(crate) is_over: bool,
     /// State letter now.
     pub(crate) state: Option<char>,
     /// What the looks since the suspicion saw.
@@ -189,9 +191,9 @@ impl Evidence {
         self.turns == Some(0)
     }
 
-    /// The split; all zero without a CPU time, of which nothing is known then. The kernel books run-queue time only when the thread
-    /// gets its CPU, so not all of the rest was blocked. The looks tell how much: they are spread over the whole time, its CPU time
-    /// as well, so the part of them that found it asleep is that part of the whole.
+    /// The split; all zero without a CPU time, of which nothing is known then. The kernel books run-queue time when the thread
+    /// gets its CPU: of one that sleeps, or has gone on, all of it, and the rest was blocked. Of another the looks tell how much: they
+    /// are spread over the whole time, its CPU time as well, so the part of them that found it asleep is that part of the whole.
     pub(crate) fn parts(&self) -> Parts {
         let Some(cpu) = self.cpu_time() else {
             return Parts::default();
@@ -203,7 +205,9 @@ impl Evidence {
             .min(self.wall.saturating_sub(cpu));
         let rest = self.wall.saturating_sub(cpu).saturating_sub(booked);
         let (asleep, looks) = (self.tally.asleep_looks(), self.tally.looks());
-        let blocked = if looks == 0 {
+        let blocked = if self.is_booked() {
+            rest
+        } else if looks == 0 {
             if self.is_awake() {
                 Duration::ZERO
             } else {
@@ -242,10 +246,10 @@ impl Evidence {
         self.state == Some('R')
     }
 
-    /// Whether the kernel has booked all of its waiting for a CPU, as it has for a thread that sleeps: then nothing of what is told
-    /// as blocked was the machine's doing.
+    /// Whether the kernel has booked all of its waiting for a CPU, as it has for a thread that sleeps or has gone on: then nothing of
+    /// what is told as blocked was the machine's doing.
     pub(crate) fn is_booked(&self) -> bool {
-        self.run_queue.is_some() && matches!(self.state, Some('S' | 'D'))
+        self.run_queue.is_some() && (self.is_over || matches!(self.state, Some('S' | 'D')))
     }
 }
 
@@ -321,6 +325,38 @@ mod tests {
                 blocked: ms(blocked),
             };
             assert_eq!(evidence.parts(), expected, "{cpu} {booked} {asleep}");
+        }
+    }
+
+    /// A thread that was met awake between two waits has blocked for all that is booked neither as computing nor as waiting for a
+    /// CPU, once it sleeps or has gone on.
+    #[test]
+    fn what_is_booked_is_known() {
+        let ms = Duration::from_millis;
+        for (state, is_over, blocked) in [
+            (Some('R'), false, 6),
+            (Some('S'), false, 11),
+            (None, true, 11),
+        ] {
+            let mut tally = Tally::default();
+            tally.awake();
+            tally.asleep(Place::Outside, || Wait {
+                place: Place::Outside,
+                syscall: None,
+                wchan: None,
+                uninterruptible: false,
+                object: None,
+            });
+            let evidence = Evidence {
+                wall: ms(12),
+                cpu: Some(ms(1)),
+                run_queue: Some(ms(0)),
+                state,
+                is_over,
+                tally,
+                ..Evidence::default()
+            };
+            assert_eq!(evidence.parts().blocked, ms(blocked), "{state:?}");
         }
     }
 

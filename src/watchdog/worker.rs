@@ -230,6 +230,7 @@ impl Worker {
         Evidence {
             cpu: self.base.cpu.map(|base| ended_cpu.saturating_sub(base)),
             state: None,
+            is_over: true,
             ..self.evidence(span, environment)
         }
     }
@@ -298,6 +299,7 @@ impl Worker {
         }
         // The thread has gone on: what it does now says nothing about the poll.
         evidence.state = None;
+        evidence.is_over = true;
         evidence.parts()
     }
 

@@ -77,12 +77,15 @@ impl Plan {
         self.runs.len()
     }
 
-    /// Runs that may run together, and how many of them at a time: those that disturb the machine come last, by themselves.
+    /// Runs that may run together, and how many of them at a time: acts, whose reports are timed; then findings, which take long,
+    /// and silent ones; those that disturb the machine come last, by themselves.
     pub(super) fn batches(self) -> Vec<(usize, Vec<Run>)> {
-        let is_silent = |run: &Run| matches!(run.scenario.deed, Deed::Silent(_));
+        let is_timed = |run: &Run| matches!(run.scenario.deed, Deed::Stall(_) | Deed::Recorded(_));
+        let is_finding = |run: &Run| matches!(run.scenario.deed, Deed::Finding(_));
         let disturbs = |run: &Run| matches!(&run.scenario.deed, Deed::Silent(quiet) if quiet.disturbance == Disturbance::Hogs);
         let (disturbing, others): (Vec<_>, Vec<_>) = self.runs.iter().cloned().partition(disturbs);
-        let (silent, held): (Vec<_>, Vec<_>) = others.into_iter().partition(is_silent);
+        let (held, mut silent): (Vec<_>, Vec<_>) = others.into_iter().partition(is_timed);
+        silent.sort_by_key(|run| !is_finding(run));
         vec![
             (self.jobs, held),
             (self.silent_jobs, silent),
