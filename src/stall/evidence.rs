@@ -205,7 +205,8 @@ impl Evidence {
             .min(self.wall.saturating_sub(cpu));
         let rest = self.wall.saturating_sub(cpu).saturating_sub(booked);
         let (asleep, looks) = (self.tally.asleep_looks(), self.tally.looks());
-        let blocked = if self.is_booked() {
+        // Met awake only, it did not sleep: the rest is then time that nobody saw.
+        let blocked = if self.is_booked() && asleep > 0 {
             rest
         } else if looks == 0 {
             if self.is_awake() {
