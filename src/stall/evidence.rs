@@ -283,6 +283,21 @@ mod tests {
         );
     }
 
+    fn looks(awake: u32, asleep: u32) -> Tally {
+        let mut tally = Tally::default();
+        (0..awake).for_each(|_| tally.awake());
+        for _ in 0..asleep {
+            tally.asleep(Place::Outside, || Wait {
+                place: Place::Outside,
+                syscall: None,
+                wchan: None,
+                uninterruptible: false,
+                object: None,
+            });
+        }
+        tally
+    }
+
     /// Looks that found it asleep are their part of the whole time, not of what is left of it; awake ones without CPU time are
     /// the machine's, booked or not.
     #[test]
@@ -301,23 +316,12 @@ mod tests {
             // No look at all: by its state, which is not asleep.
             (100, 20, 30, 0, 0, 80, 0),
         ] {
-            let mut tally = Tally::default();
-            (0..awake).for_each(|_| tally.awake());
-            for _ in 0..asleep {
-                tally.asleep(Place::Outside, || Wait {
-                    place: Place::Outside,
-                    syscall: None,
-                    wchan: None,
-                    uninterruptible: false,
-                    object: None,
-                });
-            }
             let evidence = Evidence {
                 wall: ms(wall),
                 cpu: Some(ms(cpu)),
                 run_queue: Some(ms(booked)),
                 state: Some('R'),
-                tally,
+                tally: looks(awake, asleep),
                 ..Evidence::default()
             };
             let expected = Parts {
@@ -339,22 +343,13 @@ mod tests {
             (Some('S'), false, 11),
             (None, true, 11),
         ] {
-            let mut tally = Tally::default();
-            tally.awake();
-            tally.asleep(Place::Outside, || Wait {
-                place: Place::Outside,
-                syscall: None,
-                wchan: None,
-                uninterruptible: false,
-                object: None,
-            });
             let evidence = Evidence {
                 wall: ms(12),
                 cpu: Some(ms(1)),
                 run_queue: Some(ms(0)),
                 state,
                 is_over,
-                tally,
+                tally: looks(1, 1),
                 ..Evidence::default()
             };
             assert_eq!(evidence.parts().blocked, ms(blocked), "{state:?}");
