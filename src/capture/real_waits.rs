@@ -19,8 +19,8 @@ use crate::stall::StackVia;
 /// Longer than any capture here, shorter than a test may hang; nobody waits for it but a thread that is left behind.
 const LONG: Duration = Duration::from_secs(30);
 
-/// Captures `wait` while it lasts; looks until the stack is whole or a second has passed, as a thread needs a moment to
-/// fall asleep.
+/// Captures `wait` while it lasts; looks until the stack is whole and confirmed or a second has passed: a thread needs a moment
+/// to fall asleep, and one that starts a child waits in another system call until the child runs.
 fn captured(wait: impl FnOnce() + Send + 'static) -> Captured {
     let (identify, identity) = channel();
     std::thread::spawn(move || {
@@ -36,7 +36,7 @@ fn captured(wait: impl FnOnce() + Send + 'static) -> Captured {
     for _ in 0..200 {
         std::thread::sleep(Duration::from_millis(5));
         last = capturer.capture(tid, &stack, &files);
-        if last.complete {
+        if last.complete && last.confirmed {
             return last;
         }
     }
