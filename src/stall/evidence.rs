@@ -9,6 +9,9 @@ use super::verdict::Verdict;
 /// What Linux gives a thread on a crowded CPU before the next one: 3 ms, and up to a tick more.
 const SLICE: Duration = Duration::from_millis(4);
 
+/// Who had a CPU for this part of a time did nothing but compute in it: interrupts and the two clocks' grain take the rest.
+const COMPUTING_ONLY: (u32, u32) = (9, 10);
+
 /// What is known about a stalled thread. What could not be read is `None`, each piece by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Evidence {
@@ -195,10 +198,10 @@ impl Evidence {
     /// gets its CPU: of one that sleeps, or has gone on, all of it, and the rest was blocked. Of another the looks tell how much: they
     /// are spread over the whole time, its CPU time as well, so the part of them that found it asleep is that part of the whole.
     pub(crate) fn parts(&self) -> Parts {
-        let Some(cpu) = self.cpu_time() else {
+        let Some(seen) = self.cpu_time() else {
             return Parts::default();
         };
-        let cpu = cpu.min(self.wall);
+        let cpu = self.with_its_begin(seen).min(self.wall);
         let booked = self
             .run_queue
             .unwrap_or_default()
@@ -221,6 +224,20 @@ impl Evidence {
             cpu,
             run_queue: booked + (rest - blocked),
             blocked,
+        }
+    }
+
+    /// This CPU time with that of the begin that nobody saw: who did nothing but compute from the first look on did so before it,
+    /// too. As nobody took its CPU then, the machine was not so crowded that it waited for one before.
+    fn with_its_begin(&self, cpu: Duration) -> Duration {
+        let seen = self.wall.saturating_sub(self.unseen / 2);
+        let computed_only = self.cpu.is_some()
+            && self.tally.asleep_looks() == 0
+            && cpu >= seen * COMPUTING_ONLY.0 / COMPUTING_ONLY.1;
+        if self.is_seen() && computed_only {
+            cpu + self.unseen / 2
+        } else {
+            cpu
         }
     }
 
@@ -330,6 +347,34 @@ mod tests {
                 blocked: ms(blocked),
             };
             assert_eq!(evidence.parts(), expected, "{cpu} {booked} {asleep}");
+        }
+    }
+
+    /// The unseen begin belongs to what was done all the while after it; not to a poll that also slept, that waited for a CPU, or
+    /// that was first seen late.
+    #[test]
+    fn the_unseen_begin_is_shared_out() {
+        let ms = Duration::from_millis;
+        for (cpu, unseen, asleep, expected) in [
+            (9, 2, 0, 10),
+            (8, 4, 0, 10),
+            (9, 2, 1, 9),
+            (7, 4, 0, 7),
+            (7, 6, 0, 7),
+        ] {
+            let evidence = Evidence {
+                wall: ms(10),
+                cpu: Some(ms(cpu)),
+                run_queue: Some(ms(0)),
+                unseen: ms(unseen),
+                tally: looks(2, asleep),
+                ..Evidence::default()
+            };
+            assert_eq!(
+                evidence.parts().cpu,
+                ms(expected),
+                "{cpu} {unseen} {asleep}"
+            );
         }
     }
 

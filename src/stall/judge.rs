@@ -88,7 +88,7 @@ fn decide(evidence: &Evidence, threshold: Duration) -> Option<Judgement> {
         return Some(Judgement::new(Verdict::Unknown, Confidence::Unknown, said));
     }
     if parts.cpu >= threshold && parts.cpu >= parts.blocked {
-        return Some(burning(evidence, parts));
+        return Some(burning(evidence, parts, threshold));
     }
     if !evidence.knows_its_state() {
         let said = vec!["the thread's state could not be read".to_owned()];
@@ -113,7 +113,7 @@ fn together(evidence: &Evidence, parts: Parts, threshold: Duration) -> Option<Ju
         _ if waited.verdict.is_machine() => return Some(waited),
         true if is_doubtful => return None,
         true => {
-            let mut burning = burning(evidence, parts);
+            let mut burning = burning(evidence, parts, threshold);
             burning.evidence.extend(waited.evidence);
             burning
         }
@@ -127,7 +127,7 @@ fn together(evidence: &Evidence, parts: Parts, threshold: Duration) -> Option<Ju
 }
 
 /// The thread computed: whose CPU time it was, and what casts a doubt on it.
-fn burning(evidence: &Evidence, parts: Parts) -> Judgement {
+fn burning(evidence: &Evidence, parts: Parts, threshold: Duration) -> Judgement {
     let mut said = Vec::new();
     if parts.run_queue >= parts.cpu {
         said.push("the machine is crowded: it waited for a CPU longer than it ran".to_owned());
@@ -146,6 +146,14 @@ fn burning(evidence: &Evidence, parts: Parts) -> Judgement {
         said.push(format!(
             "the hypervisor took {:.0} ms of CPU time meanwhile, which may be counted in",
             ms(stolen)
+        ));
+        confidence = Confidence::Likely;
+    }
+    let seen = evidence.cpu_time().unwrap_or_default();
+    if seen < threshold && parts.cpu >= threshold {
+        said.push(format!(
+            "of its CPU time {:.1} ms were seen, the rest is that of its begin, before the first look",
+            ms(seen)
         ));
         confidence = Confidence::Likely;
     }

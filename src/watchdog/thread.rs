@@ -99,13 +99,14 @@ impl Loop {
                 let now = slots::monotonic();
                 self.end(&mut rounds, now, limit);
                 self.watch.idle_until(now);
-                if now.saturating_sub(bedtime) < pace::pause(self.watch.threshold()) {
-                    looks_before_rest = LOOKS_AFTER_SHORT_REST;
-                    coarse_clock::publish(now);
+                let rest = now.saturating_sub(bedtime);
+                looks_before_rest = if rest < pace::pause(self.watch.threshold()) {
+                    LOOKS_AFTER_SHORT_REST
                 } else {
-                    looks_before_rest = 0;
-                    self.watch.look(now);
-                }
+                    0
+                };
+                // At once, as what rang has begun just now, which no later look could tell.
+                self.watch.look(now);
                 continue;
             }
             let quiet = slots::monotonic() > self.watch.last_move() + pace::QUIET_AFTER
