@@ -28,6 +28,12 @@ const MANY_WORKERS: [usize; 3] = [8, 64, 256];
 /// Time for start-up (threads, debug information, first probes) to be over.
 const SETTLE: Duration = Duration::from_secs(4);
 
+/// The watchdog's pace at the default threshold, for the thread that does nothing else.
+const PACE: Duration = Duration::from_micros(4500);
+
+/// Runs of the busy figures, in turn; their medians are told.
+const BUSY_RUNS: usize = 3;
+
 /// Length of one measurement.
 const MEASURE: Duration = Duration::from_secs(5);
 
@@ -70,7 +76,7 @@ const MEASURES: [Measure; 5] = [
         name: "busy",
         what: "8 workers, each a tenth busy, threshold 10 ms: % of a core",
         limit: 0.5,
-        figure: || busy(Duration::from_millis(1)),
+        figure: || median(|| in_process("busy-once")),
     },
     Measure {
         name: "memory",
@@ -84,6 +90,14 @@ fn main() -> ExitCode {
     let asked = std::env::args().nth(1).unwrap_or_default();
     if asked == "debug-information" {
         println!("{}", debug_information());
+        return ExitCode::SUCCESS;
+    }
+    if asked == "busy-once" {
+        println!("{}", busy(Duration::from_millis(1)));
+        return ExitCode::SUCCESS;
+    }
+    if asked == "bare" {
+        println!("{}", bare());
         return ExitCode::SUCCESS;
     }
     if asked == "overloaded" {
@@ -114,6 +128,12 @@ fn main() -> ExitCode {
             measure.what, measure.limit
         );
     }
+    // Not limited: what no watchdog of this pace can go below on this machine.
+    println!(
+        "{:<76} {:>8.3}",
+        "the same of a thread that only sleeps at its pace: % of a core",
+        median(|| in_process("bare"))
+    );
     // Not limited: with more workers than CPUs polls do stall, for want of a CPU, and are looked into.
     println!(
         "{:<76} {:>8.3}",
@@ -216,11 +236,17 @@ fn idle(kind: &Kind) -> f64 {
 
 /// CPU time of our threads, in percent of a core, while each worker works and pauses.
 fn busy(pause: Duration) -> f64 {
+    let service = start(&Kind::Built, WORKERS);
+    work(&service.handle, pause);
+    own_share()
+}
+
+/// One task a worker that works and pauses for ever.
+fn work(handle: &Handle, pause: Duration) {
     /// A poll of a busy service.
     const WORK: Duration = Duration::from_micros(100);
-    let service = start(&Kind::Built, WORKERS);
     for _ in 0..WORKERS {
-        service.handle.spawn(async move {
+        handle.spawn(async move {
             loop {
                 let until = Instant::now() + WORK;
                 while Instant::now() < until {
@@ -234,6 +260,23 @@ fn busy(pause: Duration) -> f64 {
             }
         });
     }
+}
+
+/// The same of a thread that does nothing at the watchdog's pace, beside the same work.
+fn bare() -> f64 {
+    let built = std::thread::Builder::new().name("pollscope-bare".to_owned());
+    let bare = built.spawn(|| {
+        loop {
+            sleep(PACE);
+        }
+    });
+    bare.expect("a thread");
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    work(runtime.handle(), Duration::from_millis(1));
     own_share()
 }
 
@@ -246,6 +289,13 @@ fn mostly_idle(kind: &Kind, workers: usize) -> f64 {
         }
     });
     own_share()
+}
+
+/// The middle of some runs.
+fn median(figure: impl Fn() -> f64) -> f64 {
+    let mut figures: Vec<f64> = (0..BUSY_RUNS).map(|_| figure()).collect();
+    figures.sort_by(f64::total_cmp);
+    figures[BUSY_RUNS / 2]
 }
 
 /// CPU time of our threads in percent of a core, once all has started.

@@ -1,6 +1,6 @@
 //! Which of a poll's two stacks speaks for its cause, and how far it can be trusted; PURE.
 //!
-//! One stack shows one moment, often the last one. Reports come at half the threshold, the threshold, twice, four times it, so each stack
+//! One stack shows one moment, often the last one. Stacks are taken at the suspicion, the threshold, twice, four times it, so each stack
 //! stands for the time around it, and of two that disagree the earlier stands for more: it speaks, if it was taken in what the
 //! verdict names. A line is proven only if both bear it out. Nothing here knows how stacks are taken or told.
 

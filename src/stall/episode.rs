@@ -24,7 +24,7 @@ pub(crate) enum Step {
     Quiet,
     /// A poll was seen for the first time: take the base line of its evidence.
     Begun,
-    /// Half the threshold has passed: flag the poll, so that its end will be stamped.
+    /// Two fifths of the threshold have passed: flag the poll, so that its end will be stamped.
     Suspect,
     /// The threshold, or the next doubling, has passed: judge it.
     Due(Span),
@@ -118,7 +118,7 @@ impl Episode {
         if due {
             return Step::Due(span);
         }
-        if !self.flagged && span.length * 2 >= threshold {
+        if !self.flagged && span.length >= suspected_from(threshold) {
             self.flagged = true;
             return Step::Suspect;
         }
@@ -147,6 +147,14 @@ impl Episode {
     /// Whether the last look saw a poll.
     pub(crate) fn is_busy(&self) -> bool {
         self.busy
+    }
+
+    /// Whether the poll of the last look may become a stall soon, or is one that nothing has decided yet. One that stays undecided
+    /// has time: there a crowded machine is waited for.
+    pub(crate) fn is_suspect(&self, threshold: Duration) -> bool {
+        let length = self.span(self.last_look).length;
+        let is_young = length >= suspected_from(threshold) && length < threshold * 2;
+        self.busy && self.next_report.is_none() && is_young
     }
 
     /// Time in which the whole process stood still does not count.
@@ -192,6 +200,11 @@ impl Episode {
             .filter(|(token, _)| *token == self.token)
             .map(|(_, end)| end)
     }
+}
+
+/// A poll of this length is suspected; shorter than the pause between two looks, so that each poll that is met twice is.
+fn suspected_from(threshold: Duration) -> Duration {
+    threshold * 2 / 5
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(crate) struct Evidence {
     pub(crate) switches: Option<SwitchUse>,
     /// What the machine did meanwhile.
     pub(crate) machine: MachineUse,
-    /// Time from the begin of the poll to its suspicion, which is meant to come at half the threshold.
+    /// Time from the begin of the poll to its suspicion, which is meant to come at two fifths of the threshold.
     pub(crate) suspected_after: Duration,
     /// How late the watchdog itself was in this time: a crowded machine hits it too.
     pub(crate) watchdog_late: Duration,

@@ -10,7 +10,7 @@ use crate::stall::Bucket;
 const CAPTURES_PER_SECOND: f64 = 20.0;
 const CAPTURES_BURST: f64 = 40.0;
 
-/// First stacks, taken at half a threshold, a second and at once: most of those polls never become a stall, so they have a
+/// First stacks, of suspected polls, a second and at once: most of those polls never become a stall, so they have a
 /// smaller budget of their own.
 const SAMPLES_PER_SECOND: f64 = 10.0;
 const SAMPLES_BURST: f64 = 20.0;

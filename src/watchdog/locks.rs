@@ -1,6 +1,6 @@
 //! Waits for locks: the census of the other threads, who probably holds the lock, and which stalls are one incident.
 //!
-//! A census is taken at half the threshold and at each report, at most ten times a second and once a look however many
+//! A census is taken at the suspicion and at each report, at most ten times a second and once a look however many
 //! workers wait. The stack of a probable holder is captured once an incident.
 
 use std::collections::HashMap;

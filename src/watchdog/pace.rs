@@ -6,9 +6,13 @@
 
 use std::time::Duration;
 
-/// Looks a threshold: the begin of a poll is then known to a sixth of the threshold. A fourth look would tell it to an eighth
-/// and cost a third more wake-ups, which are most of the watchdog's bill (`cargo bench --bench footprint`).
-const LOOKS_PER_THRESHOLD: u32 = 3;
+/// Pause between looks while no poll is suspected, as a part of the threshold: a poll that begins just after a look is then still
+/// seen for more than half of its time when it has lasted the threshold, so that its evidence speaks for the whole. Each look is
+/// a wake-up, and these are most of the watchdog's bill (`cargo bench --bench footprint`).
+const UNHURRIED: (u32, u32) = (9, 20);
+
+/// While one is: its report comes a quarter of the threshold late at most, and its stack is looked at some times.
+const CLOSE: (u32, u32) = (1, 4);
 
 /// Pause between looks when nothing has moved for [`QUIET_AFTER`], and for attached runtimes that are idle: nine
 /// wake-ups a second, and with the metrics' upkeep less than ten.
@@ -30,9 +34,14 @@ const LATE_MIN: Duration = Duration::from_millis(20);
 /// A jump between the clock that goes on in a suspend and the one that does not; both are read to a millisecond.
 const SUSPEND_MIN: Duration = Duration::from_millis(50);
 
-/// Pause between two looks at full pace.
+/// Pause between two looks at full pace, while no poll is suspected.
 pub(crate) fn pause(threshold: Duration) -> Duration {
-    threshold / LOOKS_PER_THRESHOLD
+    threshold * UNHURRIED.0 / UNHURRIED.1
+}
+
+/// The same while a poll is suspected and not yet told.
+pub(crate) fn pause_while_suspected(threshold: Duration) -> Duration {
+    threshold * CLOSE.0 / CLOSE.1
 }
 
 /// How much of a capture's time was meant to be waited.

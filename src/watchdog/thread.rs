@@ -117,7 +117,7 @@ impl Loop {
                 BELL.sleep_while(Some(pace::QUIET_PAUSE), || !stop.load(Ordering::Acquire));
                 pace::QUIET_PAUSE
             } else {
-                let pause = pace::pause(self.watch.threshold());
+                let pause = self.watch.pause();
                 sleep(pause);
                 pause
             };

@@ -19,7 +19,7 @@ const QUIET_LOOKS: u32 = 2;
 
 /// Looks after which it is told in any case: a tenth of a second at the default threshold, in which a worker has seen
 /// to a queue of tens of thousands.
-const SETTLING_LOOKS_MAX: u32 = 30;
+const SETTLING_LOOKS_MAX: u32 = 22;
 
 /// All stalls that can have victims.
 #[derive(Debug)]

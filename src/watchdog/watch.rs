@@ -53,6 +53,8 @@ pub(crate) struct Watch {
     cpus: u32,
     locks: Locks,
     victims: VictimLedger,
+    /// Whether the last look left a poll suspected.
+    has_suspects: bool,
     /// Whether a close was lost since the reporter was last told what is open.
     owes_list: bool,
     sampler: Sampler,
@@ -88,6 +90,7 @@ impl Watch {
                 .map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
             locks: Locks::new(),
             victims,
+            has_suspects: false,
             owes_list: false,
             sampler,
             task_pass: debug::TaskPass::default(),
@@ -100,6 +103,15 @@ impl Watch {
         debug::threshold(self.config.record)
     }
 
+    /// How long to leave them alone until the next look.
+    pub(crate) fn pause(&self) -> Duration {
+        if self.has_suspects {
+            pace::pause_while_suspected(self.threshold())
+        } else {
+            pace::pause(self.threshold())
+        }
+    }
+
     /// Looks at every worker.
     pub(crate) fn look(&mut self, now: Duration) {
         self.stats.looks.fetch_add(1, Ordering::Relaxed);
@@ -109,6 +121,7 @@ impl Watch {
         self.victims.look(now, &self.runtimes);
         let mut alive = std::mem::take(&mut self.alive);
         self.roster.clear();
+        self.has_suspects = false;
         for (index, slot) in slots::claimed_slots().iter().enumerate() {
             let Some(view) = slot.view() else { continue };
             let key = Key::Slot(index, view.generation);
@@ -269,6 +282,11 @@ impl Watch {
                 self.close(key, span, look.busy, ended_cpu);
             }
         }
+        self.has_suspects |= look.busy
+            && self
+                .workers
+                .get(&key)
+                .is_some_and(|worker| worker.episode.is_suspect(threshold));
     }
 
     /// The first stack of a poll that is suspected, unless there was one or none is wanted.

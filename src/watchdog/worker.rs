@@ -127,7 +127,7 @@ impl Worker {
         self.lock_looks.clear();
     }
 
-    /// Half a threshold has passed: from now on looks note the state. Later calls for the same poll change nothing.
+    /// The poll may become a stall: from now on looks note the state. Later calls for the same poll change nothing.
     pub(crate) fn suspect(&mut self, environment: &Environment) {
         if self.suspected {
             return;
