@@ -219,7 +219,8 @@ fn bounds(stack: &Range<u64>, sp: u64) -> Range<u64> {
     }
 }
 
-fn copy_blocked(registers: Registers, stack: &Range<u64>) -> Option<StackCopy> {
+/// The stack of a blocked thread, from its stack pointer up to the end of `stack`; `None` if it lies elsewhere.
+pub(super) fn copy_blocked(registers: Registers, stack: &Range<u64>) -> Option<StackCopy> {
     stack.contains(&registers.sp).then_some(())?;
     let live = stack.end.checked_sub(registers.sp)?;
     let mut bytes = vec![0; usize::try_from(live.min(COPY_BYTES_MAX)).ok()?];

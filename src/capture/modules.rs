@@ -66,25 +66,6 @@ impl LoadedModule {
         function_start(&self.header, self.raw.eh_frame_hdr.as_ref()?.start, address)
     }
 
-    /// All functions that the table lists.
-    #[cfg(any(test, fuzzing))]
-    pub(super) fn functions(&self, memory: &dyn Memory) -> Vec<Range<u64>> {
-        let count = word(&self.header, 8).map_or(0, i32::cast_unsigned);
-        let Some(header) = &self.raw.eh_frame_hdr else {
-            return Vec::new();
-        };
-        (0..count)
-            .filter_map(|index| {
-                let offset = usize::try_from(index)
-                    .ok()?
-                    .checked_mul(8)?
-                    .checked_add(12)?;
-                let start = i64::from(word(&self.header, offset)?);
-                self.function(header.start.wrapping_add_signed(start), memory)
-            })
-            .collect()
-    }
-
     /// The last function that starts at or before `address`, up to where its record says that it ends; `None` if the
     /// record has another form than those of every current compiler.
     pub(crate) fn function(&self, address: u64, memory: &dyn Memory) -> Option<Range<u64>> {

@@ -8,12 +8,11 @@
 //! entered any function, except where the C library starts a thread. Either way the whole chain must reach the start of
 //! the thread. Otherwise the stack is cut.
 //!
-//! Words on a stack are not believed for pointing into code. Of 200 000 stacks of garbage whose words do, one in twenty
-//! came out whole while that was enough; none does since return addresses must follow calls and the last function's table
-//! must say that it has no caller.
+//! Words on a stack are not believed for pointing into code: a return address must follow a call, and the last function's
+//! table must say that it has no caller. Of 200 000 stacks of garbage above the start of a real thread, or on a real
+//! stack, whose words point anywhere into code, 12 855 came out whole with such a word among their frames, and 20 of those
+//! confirmed: each of their words happened to follow what can be read as a call, and that cannot be told from a stack.
 
-#[cfg(any(test, fuzzing))]
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use framehop::{FrameAddress, Unwinder};
@@ -21,8 +20,6 @@ use framehop::{FrameAddress, Unwinder};
 use super::arch::{Arch, CallProof, NO_CODE_BELOW, Native, PROLOGUE_BYTES, UNKNOWN_REGISTER};
 use super::memory::{Memory, stack_word};
 use super::modules::LoadedModule;
-#[cfg(any(test, fuzzing))]
-use super::sys::Registers;
 use super::sys::{RawModule, StackCopy};
 
 /// Frames kept at most: ten times a deep request stack; a runaway recursion is cut and says so.
@@ -117,29 +114,6 @@ impl<A: Arch> StackUnwinder<A> {
             .filter(|segment| segment.executable)
             .map(|segment| (segment.range.start, segment.range.end - segment.range.start))
             .collect()
-    }
-
-    /// Functions that nobody calls: with a return address into one, garbage is a stack like any other.
-    #[cfg(any(test, fuzzing))]
-    pub(super) fn thread_starts(&mut self, memory: &dyn Memory) -> Vec<Range<u64>> {
-        let functions: Vec<Range<u64>> = self
-            .modules
-            .iter()
-            .flat_map(|module| module.functions(memory))
-            .collect();
-        // Anywhere, as long as the tables' offsets lead to addresses.
-        let registers = Registers {
-            sp: 1 << 32,
-            ..Registers::default()
-        };
-        let state = A::state(&registers, self.unwinder.max_known_code_address());
-        let is_start = |function: &Range<u64>| {
-            [function.start + 1, function.end]
-                .into_iter()
-                .filter_map(FrameAddress::from_return_address)
-                .any(|address| self.is_never_called(address, state))
-        };
-        functions.into_iter().filter(is_start).collect()
     }
 
     /// Unwinds a copy; a panic of the unwinder is caught and gives an empty, incomplete stack.
