@@ -118,16 +118,26 @@ impl Client {
         })
     }
 
-    /// The sum of a metric's series; 0 while it has none.
+    /// The sum of a metric's series.
+    ///
+    /// # Errors
+    ///
+    /// When the page has no such metric, or with values that are no counts.
     pub(crate) async fn metric(&self, name: &str) -> Result<u64, Failure> {
         let response = self.send(self.request(Method::GET, "/metrics")).await?;
         let page = response.text().await.map_err(|error| self.broken(&error))?;
-        Ok(page
+        let series = page
             .lines()
             .filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '))
-            .filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'))
-            .filter_map(|(_, value)| value.parse::<u64>().ok())
-            .sum())
+            .filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'));
+        let values: Vec<u64> = series
+            .map(|(_, value)| value.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|_| self.unexpected(&format!("whole numbers as values of {name}")))?;
+        if values.is_empty() {
+            return Err(self.unexpected(&format!("the metric {name}")));
+        }
+        Ok(values.iter().sum())
     }
 
     /// Every fault of the service, and what it has done.
@@ -227,6 +237,13 @@ impl Client {
     fn silent(&self) -> Failure {
         Failure::Unable(format!(
             "{} took the connection but gave no answer in time, expected a pollscope admin server",
+            self.address
+        ))
+    }
+
+    fn unexpected(&self, wanted: &str) -> Failure {
+        Failure::Unable(format!(
+            "{} gave a page without what was expected, {wanted}",
             self.address
         ))
     }

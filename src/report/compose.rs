@@ -36,10 +36,12 @@ pub(crate) fn is_announced(stack: &[Arc<Frame>]) -> bool {
 }
 
 /// Whether a whole stack shows that the thread is in no runtime at all: a worker's thread that has gone on to other
-/// things, which counters alone cannot tell. A stripped program, whose Rust functions have no names, shows nothing.
+/// things, which counters alone cannot tell. A stripped program, whose Rust functions have no names, shows nothing, nor does a stack so
+/// deep that its outer frames are left out.
 pub(crate) fn is_elsewhere(stack: &[Arc<Frame>], complete: bool) -> bool {
     let is_rust = |frame: &Arc<Frame>| frame.function.contains("::");
-    complete && stack.iter().any(is_rust) && !stack.iter().any(|frame| is_runtime(frame))
+    let whole = complete && stack.len() < FRAMES_LEN_MAX;
+    whole && stack.iter().any(is_rust) && !stack.iter().any(|frame| is_runtime(frame))
 }
 
 /// Whether the poll is one in which a `LocalSet` polls tasks that are not told apart.
@@ -49,13 +51,25 @@ fn is_local_set(stack: &[Arc<Frame>]) -> bool {
         .any(|frame| frame.function.contains(LOCAL_SET))
 }
 
-/// An event, and whether it says that two stacks of the poll name different lines.
+/// An event, and what its stacks say against one of before.
 #[derive(Debug)]
 pub(crate) struct Composed {
     /// The event.
     pub(crate) stall: Stall,
-    /// Whether a line that was proven before is in doubt now.
+    /// Whether two stacks of the poll name different lines.
     pub(crate) is_disputed: bool,
+    /// Whether the stack was taken in what the verdict names.
+    pub(crate) fits: bool,
+}
+
+impl Composed {
+    /// Whether a line that was proven before is in doubt now: the poll goes on with another one, or is blamed for something else.
+    fn contradicts(&self, last: &Stall) -> bool {
+        let stall = &self.stall;
+        let has_cause = stall.line.is_some() && !stall.verdict.is_machine();
+        let is_another = stall.verdict != last.verdict || (self.fits && stall.line != last.line);
+        self.is_disputed || (has_cause && is_another)
+    }
 }
 
 /// The event of an observation, whose stack is `stack` and whose earlier one is `earlier`.
@@ -68,6 +82,7 @@ pub(crate) fn compose(
     let testimony = Testimony::of(observed, stack, earlier, &config.in_app);
     Composed {
         is_disputed: testimony.is_disputed(),
+        fits: testimony.fits(),
         stall: told(observed, testimony, config),
     }
 }
@@ -226,11 +241,11 @@ pub(crate) fn close(observed: &Observed, last: &Stall) -> Stall {
     }
 }
 
-/// The last report as it is trusted now: a proof is one no longer once a later stack names another line, or the split has come to
-/// speak for something else as well.
-fn in_doubt(last: &Stall, is_disputed: bool, parts: Parts) -> Stall {
+/// The last report as it is trusted now: a proof is one no longer once a later report contradicts it, or the split has come to speak
+/// for something else as well.
+fn in_doubt(last: &Stall, is_contradicted: bool, parts: Parts) -> Stall {
     let mut last = last.clone();
-    if is_disputed || !parts.speak_for(last.verdict) {
+    if is_contradicted || !parts.speak_for(last.verdict) {
         last.confidence = last.confidence.min(Confidence::Likely);
     }
     last
@@ -243,8 +258,8 @@ const KEPT: &str = "this look was less certain, the cause is that of an earlier 
 /// waking up, or whose stack could not be taken this time, must not turn a proven line into none. A later line is never proven
 /// unless it stands in the stack of the report before as well, and reports come at twice the age: it covers more of the time.
 pub(crate) fn keep_better_cause(composed: Composed, last: &Stall, parts: Parts) -> Stall {
+    let last = in_doubt(last, composed.contradicts(last), parts);
     let stall = composed.stall;
-    let last = in_doubt(last, composed.is_disputed, parts);
     if certainty(&stall) >= certainty(&last) {
         return stall;
     }
@@ -365,6 +380,8 @@ mod tests {
         assert!(!is_elsewhere(&stripped, true));
         let inside = stack(&["read", "app::task", "tokio::runtime::task::core::poll"]);
         assert!(!is_elsewhere(&inside, true));
+        let deep = stack(&["app::recurses"; FRAMES_LEN_MAX]);
+        assert!(!is_elsewhere(&deep, true));
     }
 
     /// All of the time was blocked.
@@ -376,7 +393,11 @@ mod tests {
 
     fn kept(stall: &Stall, is_disputed: bool, last: &Stall, parts: Parts) -> Stall {
         let stall = stall.clone();
-        let composed = Composed { stall, is_disputed };
+        let composed = Composed {
+            stall,
+            is_disputed,
+            fits: true,
+        };
         keep_better_cause(composed, last, parts)
     }
 
@@ -406,6 +427,26 @@ mod tests {
         assert_eq!(kept(&later, false, &first, BLOCKED), later);
         let starved = stall(Verdict::Starved, Confidence::Likely, None);
         assert_eq!(kept(&later, false, &starved, BLOCKED), later);
+    }
+
+    /// A poll that goes on with another wait, on another line, is not blamed for the first for ever: what it does for most of its time is
+    /// told, though the thread woke up in between and nothing of it can be proven any more.
+    #[test]
+    fn a_longer_wait_replaces_a_proof() {
+        let proven = stall(Verdict::Connect, Confidence::Proven, Some(43));
+        for (verdict, line) in [
+            (Verdict::Socket, 50),
+            (Verdict::Socket, 43),
+            (Verdict::Connect, 50),
+        ] {
+            let longer = stall(verdict, Confidence::Likely, Some(line));
+            assert_eq!(kept(&longer, false, &proven, BLOCKED), longer);
+        }
+        let same = stall(Verdict::Connect, Confidence::Likely, Some(43));
+        assert_eq!(
+            kept(&same, false, &proven, BLOCKED).confidence,
+            Confidence::Proven
+        );
     }
 
     /// A proven line that a later stack disputes is likely, and so is one whose verdict the split no longer speaks for.

@@ -99,6 +99,11 @@ impl<'a> Testimony<'a> {
             && self.captured.is_some_and(|captured| captured.confirmed)
     }
 
+    /// Whether the stack that speaks was taken in what the verdict names.
+    pub(crate) fn fits(&self) -> bool {
+        self.fits
+    }
+
     /// Whether the other stack was taken in what the verdict names as well, on another line.
     pub(crate) fn is_disputed(&self) -> bool {
         self.support == Support::Disputed

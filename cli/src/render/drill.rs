@@ -198,8 +198,25 @@ pub(super) fn page_in(old: &str, report: &DrillReport) -> String {
     }
 }
 
+/// How it was made, so that a quick drill is not taken for a full one.
+fn how(report: &DrillReport) -> String {
+    let made = &report.made;
+    let machine = &made.machine;
+    format!(
+        "Made with `{}`, version {}, on {} {}, {}, {} cores; each silent run was watched for {} s, the whole took {:.0} s.",
+        made.command,
+        made.version,
+        machine.system,
+        machine.kernel.as_deref().unwrap_or("of unknown version"),
+        machine.cpu.as_deref().unwrap_or("unknown processor"),
+        machine.cores,
+        made.silent_seconds,
+        report.summary.wall_s
+    )
+}
+
 fn page(report: &DrillReport) -> String {
-    let mut text = format!("{}.\n\n", answer(report));
+    let mut text = format!("{}.\n\n{}\n\n", answer(report), how(report));
     text.push_str("| | promise | figure | limit | what is promised |\n|---|---|---|---|---|\n");
     for promise in &report.promises {
         let mut cells = promise_cells(promise);

@@ -19,7 +19,8 @@ pub struct Machine {
 
 impl Machine {
     /// This machine. Reads four small files that the kernel answers from memory.
-    pub(crate) fn here() -> Self {
+    #[must_use]
+    pub fn here() -> Self {
         let line = |path| Some(read(path)?.trim().to_owned());
         Self {
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),

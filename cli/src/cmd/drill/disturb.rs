@@ -1,5 +1,7 @@
 //! What is done to a subject from outside: other processes that want its CPUs, and stops.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -79,6 +81,31 @@ fn signal(pid: Option<Pid>, signal: Signal) {
     if let Some(pid) = pid {
         // A subject that has ended is noticed by who listens to it.
         let _ = kill_process(pid, signal);
+    }
+}
+
+/// Threads of this process that compute, one for each CPU, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Hogs(Arc<AtomicBool>);
+
+impl Hogs {
+    pub(super) fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        for _ in 0..available_parallelism().map_or(1, usize::from) {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    super::program::burn(Duration::from_millis(1));
+                }
+            });
+        }
+        Self(stop)
+    }
+}
+
+impl Drop for Hogs {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

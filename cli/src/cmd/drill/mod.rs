@@ -26,6 +26,7 @@ use tokio::time::Instant;
 
 use self::crowd::Usage;
 use self::plan::{Plan, Run};
+use self::report::Made;
 use self::scenario::{Deed, Scenario};
 use super::runtime;
 use crate::args::{Drill, DrillSubject};
@@ -85,6 +86,7 @@ pub(crate) fn hog() -> Ending {
 }
 
 async fn perform(plan: Plan) -> Report {
+    let silent_seconds = plan.silent_seconds();
     let began = Instant::now();
     let mut rows = Vec::new();
     let total = plan.len();
@@ -117,7 +119,14 @@ async fn perform(plan: Plan) -> Report {
     let rows = rows.into_iter().map(|(_, row)| row).collect();
     // Subjects have the threshold that everybody has unless told otherwise.
     let threshold = pollscope::Config::default().record;
-    Report::new(rows, began.elapsed(), others_share, threshold)
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let made = Made {
+        command: format!("pollscope {}", words.join(" ")),
+        version: env!("CARGO_PKG_VERSION"),
+        silent_seconds,
+        machine: load::Machine::here(),
+    };
+    Report::new(rows, began.elapsed(), others_share, threshold, made)
 }
 
 async fn one(run: Run) -> (usize, Row) {

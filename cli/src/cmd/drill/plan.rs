@@ -30,6 +30,7 @@ pub(super) struct Plan {
     runs: Vec<Run>,
     jobs: usize,
     silent_jobs: usize,
+    silent_seconds: u64,
 }
 
 impl Plan {
@@ -66,11 +67,17 @@ impl Plan {
             runs,
             jobs: drill.jobs.map_or(JOBS, usize::from),
             silent_jobs: drill.silent_jobs.map_or(JOBS_SILENT, usize::from),
+            silent_seconds: seconds,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.runs.is_empty()
+    }
+
+    /// How long each silent run is watched.
+    pub(super) fn silent_seconds(&self) -> u64 {
+        self.silent_seconds
     }
 
     pub(super) fn len(&self) -> usize {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use load::Machine;
 use pollscope::stall::Verdict;
 use serde::Serialize;
 
@@ -21,6 +22,21 @@ pub(crate) struct Report {
     pub(crate) confusion: Vec<Confusion>,
     /// What is promised of every drill, and whether it held.
     pub(crate) promises: Vec<Promise>,
+    /// How it was made.
+    pub(crate) made: Made,
+}
+
+/// How a result was made: without that, its figures mean nothing.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Made {
+    /// The command line.
+    pub(crate) command: String,
+    /// Version of pollscope.
+    pub(crate) version: &'static str,
+    /// How long each silent run was watched, in seconds.
+    pub(crate) silent_seconds: u64,
+    /// Where.
+    pub(crate) machine: Machine,
 }
 
 /// What the rows sum up to; positives are acts, negatives are runs that must stay silent.
@@ -83,6 +99,7 @@ impl Report {
         wall: Duration,
         others_share: Option<f64>,
         threshold: Duration,
+        made: Made,
     ) -> Self {
         let acts = || rows.iter().flat_map(|row| &row.acts);
         let count = |is: fn(&ActScore) -> bool| acts().filter(|act| is(act)).count();
@@ -111,6 +128,7 @@ impl Report {
             confusion: confusion(&rows),
             scenarios: rows,
             summary,
+            made,
         }
     }
 
@@ -143,9 +161,24 @@ mod tests {
     use super::super::row::tests::{right, row};
     use super::*;
 
+    fn made() -> Made {
+        Made {
+            command: "pollscope drill".to_owned(),
+            version: "0",
+            silent_seconds: 1,
+            machine: Machine::here(),
+        }
+    }
+
     fn report(acts: Vec<ActScore>, others_share: Option<f64>) -> Report {
         let threshold = Duration::from_millis(10);
-        Report::new(vec![row(acts)], Duration::ZERO, others_share, threshold)
+        Report::new(
+            vec![row(acts)],
+            Duration::ZERO,
+            others_share,
+            threshold,
+            made(),
+        )
     }
 
     /// Goal: one promise that is missed fails a drill, unless it is a time and the machine was others'.

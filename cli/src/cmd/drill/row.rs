@@ -71,6 +71,15 @@ pub(crate) struct ActScore {
     pub(crate) confidence: Option<Confidence>,
     /// How long it lasted by its own clock.
     pub(crate) lasted_ms: Option<f64>,
+    /// Whether its open report was in hand while it lasted; `None` if there was none, or no clock.
+    pub(crate) in_time: Option<bool>,
+}
+
+impl ActScore {
+    /// Whether line and verdict are right.
+    pub(crate) fn is_right(&self) -> bool {
+        self.right_line && self.right_verdict
+    }
 }
 
 impl Row {
@@ -132,6 +141,7 @@ pub(super) mod tests {
             total_error_pct: Some(0.0),
             confidence: None,
             lasted_ms: Some(300.0),
+            in_time: Some(true),
         }
     }
 

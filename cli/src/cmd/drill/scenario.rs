@@ -69,6 +69,9 @@ pub(crate) struct Hold {
     /// Tasks that act at the same time.
     #[serde(default = "one")]
     pub(crate) tasks: usize,
+    /// Whether as many threads as there are CPUs compute in the process meanwhile.
+    #[serde(default)]
+    pub(crate) busy: bool,
     /// Whether the act never ends, so that escalating reports are expected and no close.
     #[serde(default)]
     pub(crate) endless: bool,
@@ -158,7 +161,7 @@ pub(crate) enum Flavor {
     PerCore,
     /// The second of three multi_thread runtimes.
     Second,
-    /// A branch of `select!` inside a task, beside a `FuturesUnordered`-like set.
+    /// A branch of `select!` inside a task.
     Select,
 }
 

@@ -65,6 +65,7 @@ fn missing(expected: Verdict) -> ActScore {
         total_error_pct: None,
         confidence: None,
         lasted_ms: None,
+        in_time: None,
     }
 }
 
@@ -136,9 +137,10 @@ fn first_verdict(hold: &Hold) -> Verdict {
         .unwrap_or(Verdict::Unknown)
 }
 
-/// Whether a report says that code did something.
+/// Whether a report says that code did something; one that does not know what, but names a line, does.
 fn blames_code(stall: &Stall) -> bool {
-    !stall.verdict.is_machine() && stall.verdict != Verdict::Unknown
+    let knows = stall.verdict != Verdict::Unknown || stall.line.is_some();
+    !stall.verdict.is_machine() && knows
 }
 
 /// The first of some stalls that blame code, with what it rests on.

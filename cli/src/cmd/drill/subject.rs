@@ -15,7 +15,9 @@ use tokio::time::{Instant, sleep};
 
 use super::bench::{Bench, Made, WORKERS, tick};
 use super::catalogue;
+use super::disturb::Hogs;
 use super::generations;
+use super::program::Program;
 use super::scenario::{Deed, Flavor, Hold, Scenario};
 use super::strain::Strain;
 use crate::args::DrillSubject;
@@ -119,7 +121,8 @@ impl Stage<'_> {
 
     fn multi(&self) -> Result<Made, Failure> {
         let mut builder = Builder::new_multi_thread();
-        let crowded = matches!(&self.scenario.deed, Deed::Silent(quiet) if quiet.program == super::program::Program::Crowd);
+        let crowded =
+            matches!(&self.scenario.deed, Deed::Silent(quiet) if quiet.program == Program::Crowd);
         builder.worker_threads(if crowded { 8 } else { WORKERS });
         if let Deed::Finding(trouble) = &self.scenario.deed {
             trouble.strain.shape(&mut builder);
@@ -182,7 +185,10 @@ impl Stage<'_> {
     }
 
     async fn deeds(&self) {
-        let ticking = self.bench.spawn(tick());
+        let is_idle =
+            matches!(&self.scenario.deed, Deed::Silent(quiet) if quiet.program == Program::Idle);
+        // Idle means that nothing at all runs beside.
+        let ticking = (!is_idle).then(|| self.bench.spawn(tick()));
         sleep(CALM).await;
         match &self.scenario.deed {
             Deed::Stall(hold) => self.acts(hold).await,
@@ -197,12 +203,15 @@ impl Stage<'_> {
                 trouble.strain.run(&self.bench, end).await;
             }
         }
-        ticking.abort();
+        if let Some(ticking) = ticking {
+            ticking.abort();
+        }
         sleep(CALM).await;
     }
 
     async fn acts(&self, hold: &Hold) {
         let Some(act) = hold.act() else { return };
+        let _hogs = hold.busy.then(Hogs::start);
         let times = if hold.endless { 1 } else { hold.times };
         for _ in 0..times {
             if let Some(prepare) = act.prepare {

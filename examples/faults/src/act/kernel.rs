@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{self, Read as _};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cpu::thread_cpu;
@@ -23,7 +24,7 @@ pub(super) const ACTS: &[Act] = &[
     },
     Act {
         name: "huge-free",
-        prepare: None,
+        prepare: Some(touch_much),
         run: free_much,
     },
 ];
@@ -68,23 +69,44 @@ fn touch_fresh_memory(call: &Call) -> io::Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// Memory freed a millisecond of wanted duration: the kernel gives back some 10 GiB a second.
-const FREED_BYTES_PER_MS: u128 = 10 << 20;
+/// Memory made a millisecond of wanted duration: twice what the kernel gives back, some 10 GiB a second.
+const PILE_BYTES_PER_MS: u128 = 20 << 20;
 
 /// At most this much, whatever the duration.
-const FREED_BYTES_MAX: usize = 2 << 30;
+const PILE_BYTES_MAX: usize = 2 << 30;
+
+/// What is given back at a time.
+const PIECE_BYTES: usize = 64 << 20;
+
+/// Memory that was touched, waiting to be given back.
+static PILE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+/// Touches memory, off the worker, which must be seen to free it.
+fn touch_much(duration: Duration) {
+    let wanted =
+        usize::try_from(duration.as_millis() * PILE_BYTES_PER_MS).unwrap_or(PILE_BYTES_MAX);
+    let mut pile = PILE.lock().unwrap_or_else(PoisonError::into_inner);
+    while pile.len() < wanted.min(PILE_BYTES_MAX).div_ceil(PIECE_BYTES) {
+        let mut piece = vec![0_u8; PIECE_BYTES];
+        for at in (0..PIECE_BYTES).step_by(PAGE_BYTES) {
+            piece[at] = 1;
+        }
+        pile.push(piece);
+    }
+}
 
 #[inline(never)]
 fn free_much(call: &Call) -> io::Result<Duration> {
-    let wanted =
-        usize::try_from(call.duration.as_millis() * FREED_BYTES_PER_MS).unwrap_or(FREED_BYTES_MAX);
-    let mut much = vec![0_u8; wanted.min(FREED_BYTES_MAX)];
+    let pile = std::mem::take(&mut *PILE.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut pieces = pile.into_iter();
     let began = Instant::now();
     // act begins: huge-free
-    for at in (0..much.len()).step_by(PAGE_BYTES) {
-        much[at] = 1;
+    while began.elapsed() < call.duration {
+        let Some(piece) = pieces.next() else { break };
+        drop(black_box(piece));
     }
-    drop(black_box(much));
     // act ends: huge-free
-    Ok(began.elapsed())
+    let took = began.elapsed();
+    *PILE.lock().unwrap_or_else(PoisonError::into_inner) = pieces.collect();
+    Ok(took)
 }

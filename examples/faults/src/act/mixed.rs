@@ -1,7 +1,8 @@
-//! Polls with two causes: a computation and a sleep, and two sleeps of which the first is the longer one.
+//! Polls with two causes: a computation and a sleep, two sleeps of which the first is the longer one, a short sleep before a long wait.
 
 use std::hint::black_box;
 use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::{Act, Call, thread_cpu};
@@ -18,6 +19,11 @@ pub(super) const ACTS: &[Act] = &[
         name: "two-waits",
         prepare: None,
         run: sleep_twice,
+    },
+    Act {
+        name: "wait-changes",
+        prepare: None,
+        run: sleep_then_wait,
     },
 ];
 
@@ -54,4 +60,21 @@ fn sleep_twice(call: &Call) -> io::Result<Duration> {
     std::thread::sleep(longer); // act: two-waits
     std::thread::sleep(call.duration.saturating_sub(longer)); // act: two-waits-second
     Ok(began.elapsed())
+}
+
+/// The sleep takes a tenth, the wait for a message that does not come the rest.
+#[inline(never)]
+#[expect(clippy::disallowed_methods, reason = "the act: a handler that waits")]
+fn sleep_then_wait(call: &Call) -> io::Result<Duration> {
+    let (sender, receiver) = mpsc::channel::<()>();
+    let began = Instant::now();
+    std::thread::sleep(call.duration / 10); // act: wait-changes-first
+    let outcome = receiver.recv_timeout(call.duration * 9 / 10); // act: wait-changes
+    drop(sender);
+    match outcome {
+        Err(RecvTimeoutError::Timeout) => Ok(began.elapsed()),
+        Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+            Err(io::Error::other("a message that nobody sent"))
+        }
+    }
 }

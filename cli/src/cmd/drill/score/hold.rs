@@ -12,8 +12,11 @@ use crate::cmd::drill::watch::{Acted, Reported, Seen};
 /// How far a reported begin may lie before the true one: a look, and what the subject does before it takes the time.
 const BEGIN_SLACK_US: u64 = 30_000;
 
-/// Reports that an endless stall must get: the open one, and the doublings within the time it is watched.
-const ESCALATIONS: usize = 4;
+/// Repeated reports that each endless act must get: at 20 ms and every doubling, of which 1.28 s is the seventh, within 4 s.
+const ESCALATIONS: usize = 7;
+
+/// Acts of which one at least must be told rightly, so that shares over a whole drill do not hide a kind that never is.
+const MANY_ACTS: usize = 3;
 
 /// The row of a run whose acts must be found.
 pub(super) fn score(scenario: &Scenario, hold: &Hold, run: Combination, seen: &Seen) -> Row {
@@ -26,8 +29,9 @@ pub(super) fn score(scenario: &Scenario, hold: &Hold, run: Combination, seen: &S
     acts.resize(wanted.max(acts.len()), missing(first_verdict(hold)));
     // Of what was not found nothing more is missing.
     let is_found = acts.iter().all(|act| act.got.is_some());
-    let unmet = unmet(hold, seen, is_found);
-    let escalated = (hold.endless && is_found).then(|| has_escalated(seen));
+    let unmet = unmet(hold, seen, &acts);
+    let escalated = (hold.endless && is_found)
+        .then(|| seen.acts.iter().all(|acted| has_escalated(acted, seen)));
     let mut row = Row {
         got: got(&acts),
         found: is_found && escalated != Some(false),
@@ -67,7 +71,8 @@ pub(super) fn score(scenario: &Scenario, hold: &Hold, run: Combination, seen: &S
 }
 
 /// What the scenario declares beside its acts' lines and verdicts, and was not told.
-fn unmet(hold: &Hold, seen: &Seen, is_found: bool) -> Vec<String> {
+fn unmet(hold: &Hold, seen: &Seen, acts: &[ActScore]) -> Vec<String> {
+    let is_found = acts.iter().all(|act| act.got.is_some());
     let names_another =
         |report: &Reported| blames_code(&report.stall) && report.stall.runtime != RUNTIME;
     let object = hold.object.as_ref();
@@ -84,6 +89,14 @@ fn unmet(hold: &Hold, seen: &Seen, is_found: bool) -> Vec<String> {
             "not every cause was told",
             is_found && hold.every && !every_expectation_is_met(hold, seen),
         ),
+        (
+            "not every end was told",
+            is_found && !hold.endless && acts.iter().any(|act| act.total_error_pct.is_none()),
+        ),
+        (
+            "no act was told rightly",
+            is_found && acts.len() >= MANY_ACTS && !acts.iter().any(ActScore::is_right),
+        ),
     ]
     .into_iter()
     .filter(|(_, is_unmet)| *is_unmet)
@@ -97,24 +110,18 @@ fn score_act(hold: &Hold, acted: &Acted, reports: &[Reported]) -> ActScore {
         .iter()
         .filter(own)
         .find(|report| report.stall.phase == Phase::Open);
-    // The last word counts: a report keeps the better cause of the ones before it.
-    let last = reports.iter().filter(own).max_by_key(|report| report.at_us);
+    let last = last_word(acted, reports);
     let close = reports
         .iter()
         .filter(own)
         .find(|report| report.stall.phase == Phase::Close);
-    let matching = |stall: &Stall| {
-        hold.expect
-            .iter()
-            .any(|expected| expected.verdict.contains(&stall.verdict))
-    };
     let truth_ms = acted
         .ended_us
         .map(|ended| ms(ended.saturating_sub(acted.began_us)));
     ActScore {
         expected: first_verdict(hold),
         got: last.map(|report| report.stall.verdict),
-        right_verdict: last.is_some_and(|report| matching(&report.stall)),
+        right_verdict: last.is_some_and(|report| is_right_verdict(&hold.expect, &report.stall)),
         right_line: last.is_some_and(|report| is_right_line(&hold.expect, &report.stall)),
         open_after_ms: open.map(|report| ms(report.at_us.saturating_sub(acted.began_us))),
         total_error_pct: close
@@ -122,7 +129,16 @@ fn score_act(hold: &Hold, acted: &Acted, reports: &[Reported]) -> ActScore {
             .map(|(report, truth)| (report.stall.duration_ms / truth - 1.0).abs() * 100.0),
         confidence: last.map(|report| report.stall.confidence),
         lasted_ms: truth_ms,
+        in_time: open.map(|report| acted.ended_us.is_none_or(|ended| report.at_us < ended)),
     }
+}
+
+/// The last report about an act counts: it keeps the better cause of the ones before it.
+fn last_word<'a>(acted: &Acted, reports: &'a [Reported]) -> Option<&'a Reported> {
+    let own = reports
+        .iter()
+        .filter(|report| is_about(acted, &report.stall));
+    own.max_by_key(|report| report.at_us)
 }
 
 /// Whether a report is about this act: the same thread, at the same time.
@@ -133,12 +149,21 @@ fn is_about(acted: &Acted, stall: &Stall) -> bool {
 }
 
 fn is_right_line(expect: &[Expectation], stall: &Stall) -> bool {
-    let line = stall.line.as_ref();
-    line.is_some_and(|line| {
-        expect
-            .iter()
-            .any(|expected| expected.is_at(&line.file, line.line))
+    expect.iter().any(|expected| names(expected, stall))
+}
+
+/// Whether the verdict is one of those of the place that was named; of a wrong line, whether it is one of the act's at all.
+fn is_right_verdict(expect: &[Expectation], stall: &Stall) -> bool {
+    let is_right_line = is_right_line(expect, stall);
+    expect.iter().any(|expected| {
+        expected.verdict.contains(&stall.verdict) && (names(expected, stall) || !is_right_line)
     })
+}
+
+/// Whether the line is that of the expectation.
+fn names(expected: &Expectation, stall: &Stall) -> bool {
+    let line = stall.line.as_ref();
+    line.is_some_and(|line| expected.is_at(&line.file, line.line))
 }
 
 /// Whether a culprit is called proven that is none.
@@ -152,30 +177,37 @@ fn is_wrong_proof(hold: &Hold, stall: &Stall) -> bool {
         })
     };
     // The culprit is a line that computes or waits; which of the words for that fits best may become clear later.
-    let is_right = is_right_line(&hold.expect, stall)
-        && hold
-            .expect
-            .iter()
-            .flat_map(|expected| &expected.verdict)
-            .any(|verdict| verdict.is_cpu() == stall.verdict.is_cpu());
+    let is_right = hold.expect.iter().any(|expected| {
+        let is_of_kind = |verdict: &Verdict| verdict.is_cpu() == stall.verdict.is_cpu();
+        names(expected, stall) && expected.verdict.iter().any(is_of_kind)
+    });
     stall.confidence == Confidence::Proven && blames_code(stall) && !is_right && !is_also(stall)
 }
 
-fn has_escalated(seen: &Seen) -> bool {
-    let agains = seen
+fn has_escalated(acted: &Acted, seen: &Seen) -> bool {
+    let own = seen
         .reports
         .iter()
-        .filter(|report| report.stall.phase == Phase::Again);
-    agains.count() >= ESCALATIONS
+        .filter(|report| is_about(acted, &report.stall));
+    own.filter(|report| report.stall.phase == Phase::Again)
+        .count()
+        >= ESCALATIONS
 }
 
+/// Whether each time that the tasks acted together, each expectation was the last word about one of them.
 fn every_expectation_is_met(hold: &Hold, seen: &Seen) -> bool {
-    hold.expect.iter().all(|expected| {
-        seen.reports.iter().any(|report| {
-            let line = report.stall.line.as_ref();
-            expected.verdict.contains(&report.stall.verdict)
-                && line.is_some_and(|line| expected.is_at(&line.file, line.line))
-        })
+    let is_met = |together: &[Acted], expected: &Expectation| {
+        let last_words = together
+            .iter()
+            .filter_map(|acted| last_word(acted, &seen.reports));
+        let mut stalls = last_words.map(|report| &report.stall);
+        stalls.any(|stall| expected.verdict.contains(&stall.verdict) && names(expected, stall))
+    };
+    let mut rounds = seen.acts.chunks(hold.tasks.max(1));
+    rounds.all(|together| {
+        hold.expect
+            .iter()
+            .all(|expected| is_met(together, expected))
     })
 }
 

@@ -77,6 +77,7 @@ fn act(recorded: &Recorded, last: &Stall) -> ActScore {
         total_error_pct: None,
         confidence: Some(last.confidence),
         lasted_ms: None,
+        in_time: None,
     }
 }
 

@@ -183,14 +183,82 @@ fn standstills_must_be_told() {
 #[test]
 fn details_are_missed_by_name() {
     let unnamed: Vec<_> = (0..3)
-        .map(|_| report("open", "lock-wait", "mutex-sleeper", 12))
+        .flat_map(|_| ["open", "close"])
+        .map(|phase| report(phase, "lock-wait", "mutex-sleeper", 12))
         .collect();
     let row = score(&scenario("mutex-sleeper"), RUN, &seen(unnamed));
     assert_eq!(row.unmet, ["the wait object was not named"]);
     let row = score(&scenario("mutex-sleeper"), RUN, &seen(Vec::new()));
     assert!(!row.found && row.unmet.is_empty(), "{row:#?}");
-    let mut elsewhere = report("open", "sleep", "sleep", 12);
+    let mut elsewhere = report("close", "sleep", "sleep", 301);
     elsewhere.stall.runtime = "beside-0".to_owned();
     let row = score(&scenario("sleep"), RUN, &seen(vec![elsewhere]));
     assert_eq!(row.unmet, ["another runtime was named"]);
+    let unended = vec![report("open", "sleep", "sleep", 12)];
+    let row = score(&scenario("sleep"), RUN, &seen(unended));
+    assert_eq!(row.unmet, ["not every end was told"]);
+    let wrong = vec![report("close", "pipe", "sleep", 12)];
+    let row = score(&scenario("sleep"), RUN, &seen(wrong));
+    assert_eq!(row.unmet, ["no act was told rightly"]);
+}
+
+/// Goal: a verdict is right only at its own place, and each of two tasks that act together must be told by its own cause.
+#[test]
+fn causes_are_judged_with_their_places() {
+    let told = |verdict, at| {
+        let row = score(
+            &scenario("mixed"),
+            RUN,
+            &seen(vec![report("close", verdict, at, 12)]),
+        );
+        let act = &row.acts[0];
+        (act.right_line, act.right_verdict, row.wrong_proven)
+    };
+    assert_eq!(told("sleep", "mixed-sleep"), (true, true, 0));
+    assert_eq!(told("sleep", "mixed-cpu"), (true, false, 1));
+}
+
+/// Goal: each time that two tasks act together each must be told by its own cause, not once in a run.
+#[test]
+fn every_cause_is_told_every_time() {
+    let rounds = |second_verdicts: [&str; 3]| {
+        let mut seen = Seen::default();
+        for (round, second) in (0_u64..).zip(second_verdicts) {
+            let causes = [(7, "sleep", "convoy-head"), (8, second, "convoy-wait")];
+            for (tid, verdict, at) in causes {
+                seen.acts.push(Acted {
+                    tid,
+                    began_us: ACTED.began_us + round * 1_000_000,
+                    ended_us: ACTED.ended_us.map(|ended| ended + round * 1_000_000),
+                    ..ACTED
+                });
+                let mut report = report("close", verdict, at, 301);
+                report.stall.tid = tid;
+                report.stall.started_at += round * 1000;
+                seen.reports.push(report);
+            }
+        }
+        score(&scenario("convoy"), RUN, &seen).unmet
+    };
+    assert!(rounds(["lock-wait"; 3]).is_empty());
+    assert_eq!(
+        rounds(["lock-wait", "sleep", "lock-wait"]),
+        ["not every cause was told"]
+    );
+}
+
+/// Goal: a report that does not know the cause but names a line is a blame.
+#[test]
+fn a_line_is_a_blame() {
+    let unknown = vec![report("open", "unknown", "sleep", 12)];
+    assert_eq!(
+        score(&scenario("idle"), RUN, &seen(unknown)).false_blames,
+        1
+    );
+    let mut without = report("open", "unknown", "sleep", 12);
+    without.stall.line = None;
+    assert_eq!(
+        score(&scenario("idle"), RUN, &seen(vec![without])).false_blames,
+        0
+    );
 }
