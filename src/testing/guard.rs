@@ -19,7 +19,8 @@ use crate::runtime::{RuntimeBuilder, Runtimes};
 /// Runs a future and the tasks it spawns, and tells which of their polls blocked.
 ///
 /// A poll breaks the rule when it made a voluntary context switch: its thread had to wait for something. That is the
-/// kernel's count and no measurement of time, so a crowded machine does not change it. With `--cfg tokio_unstable`
+/// kernel's count and no measurement of time, so a crowded machine does not change it. On a multi-thread runtime the wait
+/// must also have been seen by a watcher, which finds long ones only ([`Guard::count_unseen`]). With `--cfg tokio_unstable`
 /// every task is metered, otherwise the future itself and tasks spawned with [`spawn`](crate::spawn).
 ///
 /// # Example
@@ -91,8 +92,9 @@ impl Guard {
 
     /// Runs `future` on a runtime of `builder`, such as a multi-thread one.
     ///
-    /// The runtime is dropped before the verdict. On a multi-thread runtime only blocks that were seen count, which is
-    /// nearly every one from half a millisecond on; see [`Guard::count_unseen`].
+    /// The runtime is dropped before the verdict. On a multi-thread runtime only blocks that were seen count: all of
+    /// five milliseconds and more, nine in ten from a fifth of a millisecond on where the watcher gets a CPU, and about six
+    /// in ten on a crowded machine; see [`Guard::count_unseen`].
     ///
     /// # Errors
     ///

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::ledger::{Found, FoundPoll};
 use super::seat::Sighting;
 use super::violation::{Violation, ViolationKind, Violations};
+use super::watcher::SIGHTINGS_LEN_MAX;
 use crate::report::is_announced;
 use crate::stall::{Frame, Verdict, Waiting, advise, own_future, own_line, refine};
 use crate::symbolize::Symbolizer;
@@ -60,7 +61,7 @@ pub(super) fn violations(found: Found, rules: Rules<'_>) -> Option<Violations> {
     })
 }
 
-/// The places of one poll: one for each that was seen, or one without a line. None when all of them are excused.
+/// The places of one poll: one for each that was seen, or one without a line. None when all of its waits are excused.
 fn places(poll: &FoundPoll, symbolizer: &mut Symbolizer, rules: Rules<'_>) -> Vec<Violation> {
     if poll.sightings.is_empty() {
         let counts = rules.counts_unseen || poll.kind != ViolationKind::Blocked;
@@ -70,13 +71,44 @@ fn places(poll: &FoundPoll, symbolizer: &mut Symbolizer, rules: Rules<'_>) -> Ve
             Vec::new()
         };
     }
-    let seen = poll.sightings.iter().map(|sighting| {
+    let mut excused = Excused::default();
+    let mut told = Vec::new();
+    for sighting in &poll.sightings {
         let stack = symbolizer.stack(&sighting.captured.addresses);
-        (sighting, stack)
-    });
-    seen.filter(|(sighting, stack)| !is_excused(sighting, stack))
-        .map(|(sighting, stack)| seen_at(poll, sighting, stack, rules.in_app))
-        .collect()
+        if is_announced(&stack) {
+            excused.is_announced = true;
+        } else if is_nobodys_doing(sighting, &stack) {
+            excused.waits += sighting.waits;
+        } else {
+            told.push(seen_at(poll, sighting, stack, rules.in_app));
+        }
+    }
+    if told.is_empty() && rules.counts_unseen {
+        told.extend(excused.rest(poll));
+    }
+    told
+}
+
+/// What was excused in one poll.
+#[derive(Debug, Default)]
+struct Excused {
+    /// A block that was announced to the runtime; what is waited for in it, and how often, is the runtime's to bear.
+    is_announced: bool,
+    /// Other waits that were seen.
+    waits: u64,
+}
+
+impl Excused {
+    /// What the kernel has counted beyond it: waits that nobody saw, and that therefore nothing excuses.
+    fn rest(&self, poll: &FoundPoll) -> Option<Violation> {
+        let switches = poll.switches.saturating_sub(self.waits);
+        let is_known = !self.is_announced && poll.sightings.len() < SIGHTINGS_LEN_MAX;
+        let counts = is_known && switches > 0 && poll.kind == ViolationKind::Blocked;
+        counts.then(|| Violation {
+            switches,
+            ..unseen(poll)
+        })
+    }
 }
 
 fn unseen(poll: &FoundPoll) -> Violation {
@@ -134,13 +166,12 @@ fn verdict(kind: ViolationKind, sighting: &Sighting) -> Verdict {
     waiting.verdict()
 }
 
-/// Whether the wait was announced to the runtime, or is one that nobody can await: the address space, the allocator's
-/// lock and Tokio's own are held for microseconds, and a holder that lost its CPU is the machine's doing.
-fn is_excused(sighting: &Sighting, stack: &[Arc<Frame>]) -> bool {
+/// Whether the wait is one that nobody can await: the address space, the allocator's lock and Tokio's own are held for
+/// microseconds, and a holder that lost its CPU is the machine's doing.
+fn is_nobodys_doing(sighting: &Sighting, stack: &[Arc<Frame>]) -> bool {
     let syscall = sighting.syscall.as_deref().unwrap_or_default();
     let is_lock = syscall == "futex";
-    is_announced(stack)
-        || ADDRESS_SPACE_CALLS.contains(&syscall)
+    ADDRESS_SPACE_CALLS.contains(&syscall)
         || (is_lock && (is_allocators_lock(stack) || is_tokios_lock(stack)))
 }
 
@@ -166,7 +197,7 @@ fn is_tokios_lock(stack: &[Arc<Frame>]) -> bool {
             .starts_with("tokio::")
     }) && !stack
         .iter()
-        .any(|frame| frame.function.contains("blocking_"))
+        .any(|frame| frame.function.contains("::blocking_"))
 }
 
 fn is_same(known: &Violation, other: &Violation) -> bool {
@@ -174,4 +205,104 @@ fn is_same(known: &Violation, other: &Violation) -> bool {
         && known.line == other.line
         && known.syscall == other.syscall
         && (known.line.is_some() || known.spawned_at == other.spawned_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Captured;
+    use crate::testing::ledger::PollSubject;
+
+    fn excused(waits: u64) -> Sighting {
+        Sighting {
+            captured: Captured::none("in a test"),
+            is_asleep: true,
+            waits,
+            syscall: Some("munmap".to_owned()),
+            object: None,
+        }
+    }
+
+    /// Tokio's own locks are excused, also where a function's name has "blocking" in it; what blocks on purpose is not.
+    #[test]
+    fn tokios_locks() {
+        const MUTEX: (&str, &str) = ("lock_contended", "/rustc/1/library/std/src/sys/mutex.rs");
+        const POOL: (&str, &str) = (
+            "tokio::runtime::blocking::pool::Spawner::spawn_task",
+            "pool.rs",
+        );
+        for (stack, expected) in [
+            (&[MUTEX, POOL][..], true),
+            (
+                &[
+                    MUTEX,
+                    POOL,
+                    (
+                        "tokio::runtime::blocking::pool::Spawner::spawn_blocking_inner",
+                        "pool.rs",
+                    ),
+                ],
+                true,
+            ),
+            (
+                &[
+                    MUTEX,
+                    ("tokio::runtime::park::park", "park.rs"),
+                    ("<tokio::sync::mpsc::Receiver<T>>::blocking_recv", "chan.rs"),
+                ],
+                false,
+            ),
+            (&[MUTEX, ("app::f", "main.rs")], false),
+        ] {
+            let frame = |(function, file): &(&str, &str)| {
+                Arc::new(Frame {
+                    function: (*function).to_owned(),
+                    file: Some((*file).to_owned()),
+                    ..Frame::default()
+                })
+            };
+            let frames: Vec<Arc<Frame>> = stack.iter().map(frame).collect();
+            assert_eq!(is_tokios_lock(&frames), expected, "{stack:?}");
+        }
+    }
+
+    /// An excused wait excuses itself and not the others of its poll: those that the kernel counts beyond it are told where
+    /// unseen ones count.
+    #[test]
+    fn an_excuse_is_for_what_was_seen() {
+        for (switches, waits, counts_unseen, told) in [
+            (1, &[1][..], true, None),
+            (3, &[1, 2], true, None),
+            (1, &[2], true, None),
+            (2, &[1], true, Some(1)),
+            (5, &[1, 2], true, Some(2)),
+            (2, &[1], false, None),
+            (2, &[], true, Some(2)),
+            (2, &[], false, None),
+            (90, &[1; SIGHTINGS_LEN_MAX], true, None),
+        ] {
+            let poll = FoundPoll {
+                kind: ViolationKind::Blocked,
+                subject: PollSubject {
+                    task: None,
+                    spawned_at: std::panic::Location::caller(),
+                    future: None,
+                },
+                switches,
+                cpu: None,
+                sightings: waits.iter().copied().map(excused).collect(),
+            };
+            let found = Found {
+                polls: vec![poll],
+                dropped: 0,
+            };
+            let rules = Rules {
+                counts_unseen,
+                in_app: &[],
+            };
+            let violations = violations(found, rules);
+            let violations = violations.map(|violations| violations.all()[0].switches);
+            assert_eq!(violations, told, "{switches} {waits:?} {counts_unseen}");
+        }
+    }
 }

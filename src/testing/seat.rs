@@ -43,6 +43,8 @@ pub(super) struct Sighting {
     pub(super) captured: Captured,
     /// Whether it slept there; otherwise it computed beyond its limit.
     pub(super) is_asleep: bool,
+    /// How many waits were seen there: looks at which it had not slept, or not in this, before.
+    pub(super) waits: u64,
     /// Name of the system call; `None` outside one.
     pub(super) syscall: Option<String>,
     pub(super) object: Option<WaitObject>,

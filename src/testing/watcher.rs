@@ -16,7 +16,7 @@ use crate::procfs::{SyscallState, ThreadFiles, syscall_name};
 const LOOK_PAUSE: Duration = Duration::from_micros(100);
 
 /// Places kept of one poll: a poll that blocks at more of them has shown enough.
-const SIGHTINGS_LEN_MAX: usize = 4;
+pub(super) const SIGHTINGS_LEN_MAX: usize = 4;
 
 static WATCHED: Mutex<Watched> = Mutex::new(Watched {
     ledgers: Vec::new(),
@@ -126,7 +126,12 @@ fn look_at(
 fn note_sleep(seat: &Seat, poll: u64, capturer: &mut Capturer) {
     let mut sight = seat.sight(poll);
     let state = match sight.files.syscall() {
-        None | Some(SyscallState::Running) => return,
+        None => return,
+        Some(SyscallState::Running) => {
+            // Asleep again is another wait.
+            sight.last = None;
+            return;
+        }
         Some(state) => state,
     };
     if sight.last == Some(state) || sight.sightings.len() >= SIGHTINGS_LEN_MAX {
@@ -140,18 +145,19 @@ fn note_sleep(seat: &Seat, poll: u64, capturer: &mut Capturer) {
     let sighting = Sighting {
         captured,
         is_asleep: true,
+        waits: 1,
         syscall: call.map(|call| syscall_name(call.number)),
         object: call.and_then(|call| sight.files.wait_object(&call)),
     };
-    let is_known = sight
-        .sightings
-        .iter()
-        .any(|known| known.captured.addresses == sighting.captured.addresses);
     // A poll that did not block ends without waiting for the watcher: then this was the sleep after it.
     if seat.open_poll() == Some(poll) {
         sight.last = Some(state);
-        if !is_known {
-            sight.sightings.push(sighting);
+        let is_same = |known: &&mut Sighting| {
+            known.is_asleep && known.captured.addresses == sighting.captured.addresses
+        };
+        match sight.sightings.iter_mut().find(is_same) {
+            Some(known) => known.waits += 1,
+            None => sight.sightings.push(sighting),
         }
     }
 }
@@ -167,6 +173,7 @@ fn note_computing(seat: &Seat, poll: u64, capturer: &mut Capturer) {
         sight.sightings.push(Sighting {
             captured,
             is_asleep: false,
+            waits: 0,
             syscall: None,
             object: None,
         });
