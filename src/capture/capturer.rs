@@ -120,7 +120,8 @@ impl Capturer {
         self.signalled_in_call
     }
 
-    /// The stack of thread `tid`, which lies in `stack`.
+    /// The stack of thread `tid`, which lies in `stack` by its own word; empty where it has not told that. Such a thread is read
+    /// from outside or not at all.
     pub(crate) fn capture(
         &mut self,
         tid: i32,
@@ -158,7 +159,7 @@ impl Capturer {
             if captured.complete || !may_signal {
                 return captured;
             }
-            return self.or_by_signal(captured, tid, &bounds);
+            return self.or_by_signal(captured, tid, stack);
         }
         if self.interrupts {
             self.or_by_signal(cut, tid, stack)
@@ -182,6 +183,11 @@ impl Capturer {
 
     /// Asks a thread, which stands in system call `call` if that is known, for its stack.
     fn by_signal(&mut self, tid: i32, stack: &Range<u64>, call: Option<i64>) -> Captured {
+        // The handler copies up to the stack's end, and only the thread's own word tells where that is: a mapping may have merged
+        // with its neighbour, which somebody then unmaps.
+        if stack.is_empty() {
+            return Captured::none("it has not told where its stack lies, so it is sent no signal");
+        }
         let Some(signal) = &self.signal else {
             return Captured::none("signals are switched off or none is free");
         };
@@ -209,8 +215,8 @@ impl Capturer {
     }
 }
 
-/// Where the stack of a blocked thread lies: as the thread said itself, or else up to the end of the mapping that its
-/// stack pointer is in. Should another mapping have merged with that one, the walk ends far from the end and is cut.
+/// Where the stack of a blocked thread lies, for a read from outside: as the thread said itself, or else up to the end of the
+/// mapping that its stack pointer is in. Should another mapping have merged with that one, the walk ends far from the end and is cut.
 fn bounds(stack: &Range<u64>, sp: u64) -> Range<u64> {
     if stack.is_empty() {
         mapping_of(sp).unwrap_or(0..0)
@@ -241,4 +247,59 @@ fn restarts_by_itself(number: i64) -> bool {
         syscall_name(number).as_str(),
         "open" | "openat" | "wait4" | "fcntl" | "flock" | "fsync" | "fdatasync" | "futex"
     )
+}
+
+// The twin without capture cannot ask the system.
+#[cfg(test)]
+#[cfg(not(pollscope_no_capture))]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    /// Larger than the copy, so that a read from outside is cut.
+    const FRAME_BYTES: usize = 128 * 1024;
+
+    /// Waits in `futex`, which the kernel restarts, below a frame that is larger than the copy.
+    fn waits_deep(identify: &Sender<(i32, Range<u64>)>) {
+        let frame = std::hint::black_box([0_u8; FRAME_BYTES]);
+        identify
+            .send((sys::current_tid(), sys::thread_stack().unwrap()))
+            .unwrap();
+        std::thread::park();
+        std::hint::black_box(&frame);
+    }
+
+    /// A thread that has told its stack may be sent a signal where the read from outside is cut; one that has not never is, asleep
+    /// or running, for the mapping that it lies in may end in memory of somebody else.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test waits for its thread")]
+    fn only_a_told_stack_is_asked_for_by_signal() {
+        let (identify, identity) = channel();
+        let waiter = std::thread::spawn(move || waits_deep(&identify));
+        let (tid, told) = identity.recv().unwrap();
+        let files = ThreadFiles::open(tid);
+        while !matches!(files.syscall(), Some(SyscallState::Blocked(_))) {
+            std::thread::yield_now();
+        }
+        let mut capturer = Capturer::new(CaptureSignal::install());
+        let outside = capturer.capture(tid, &(0..0), &files);
+        assert!(!outside.complete && !outside.addresses.is_empty());
+        assert_eq!(
+            (outside.via, capturer.interrupted_calls()),
+            (StackVia::Syscall, 0)
+        );
+        let running = capturer.by_signal(tid, &(0..0), None);
+        assert!(
+            running.note.unwrap().contains("has not told"),
+            "{running:?}"
+        );
+        let asked = capturer.capture(tid, &told, &files);
+        assert_eq!(
+            (asked.via, capturer.interrupted_calls()),
+            (StackVia::Signal, 1)
+        );
+        waiter.thread().unpark();
+        waiter.join().unwrap();
+    }
 }

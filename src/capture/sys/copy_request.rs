@@ -99,7 +99,8 @@ impl CopyRequest {
         }
     }
 
-    /// Watchdog: asks `tid`, whose stack is `stack`, for a copy. `false` while an abandoned copy still runs.
+    /// Watchdog: asks `tid` for a copy of its `stack`, which must be the one that this thread has told itself or part of it, never a
+    /// mapping found from outside. `false` while an abandoned copy still runs.
     pub(crate) fn begin(&self, tid: i32, stack: &Range<u64>) -> bool {
         let word = self.word.load(Ordering::Acquire);
         if !matches!(word & PHASE_MASK, IDLE | DONE) {

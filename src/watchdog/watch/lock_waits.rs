@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{Key, Watch};
-use crate::procfs::{ThreadLook, mapping_of, owner_at};
+use crate::procfs::{ThreadLook, owner_at};
 use crate::runtime::slots::{self, NO_WORKER, Slot};
 use crate::runtime::{attach, stacks};
 use crate::stall::{
@@ -149,11 +149,11 @@ impl Watch {
     }
 }
 
-/// The stack of a thread, which pollscope may not have seen before: then it is the mapping that its stack pointer lies in.
+/// The stack of a thread by its own word; empty for one that has told nothing, which can be read where it stands in a call.
 fn stack_of(thread: &ThreadLook, member: Option<&Member>) -> Option<Range<u64>> {
     let known = member.map(|member| member.stack.clone());
     known
         .filter(|stack| !stack.is_empty())
         .or_else(|| stacks::stack_of(thread.tid))
-        .or_else(|| mapping_of(thread.call?.sp))
+        .or_else(|| thread.call.map(|_| 0..0))
 }
