@@ -112,12 +112,17 @@ pub(crate) struct Schedule {
 }
 
 /// Parses `/proc/PID/task/TID/schedstat`: on-CPU nanoseconds, run-queue nanoseconds, time slices.
+///
+/// Three zeros are no answer: a kernel that does not count these (with TASK_DELAY_ACCT but without SCHEDSTATS) writes them, and
+/// a thread that has ever run has had a turn.
 pub(crate) fn schedstat(text: &str) -> Option<Schedule> {
-    let mut fields = text.split_ascii_whitespace().skip(1);
-    let run_queue = fields.next()?.parse().ok()?;
-    Some(Schedule {
+    let mut fields = text.split_ascii_whitespace();
+    let mut number = || fields.next()?.parse::<u64>().ok();
+    let (on_cpu, run_queue, turns) = (number()?, number()?, number()?);
+    let is_counted = (on_cpu, run_queue, turns) != (0, 0, 0);
+    is_counted.then_some(Schedule {
         run_queue: Duration::from_nanos(run_queue),
-        turns: fields.next()?.parse().ok()?,
+        turns,
     })
 }
 
@@ -217,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Run-queue time is the second field.
+    /// Run-queue time is the second field; a kernel that does not count it writes zeros, which are not taken for counts.
     #[test]
     fn reads_schedstat() {
         assert_eq!(
@@ -227,8 +232,10 @@ mod tests {
                 turns: 89
             })
         );
-        assert_eq!(schedstat("123"), None);
-        assert_eq!(schedstat("a b c"), None);
+        for untold in ["0 0 0\n", "", "123", "a b c", "1 2 x", "x 1 2", "-1 2 3"] {
+            assert_eq!(schedstat(untold), None, "{untold:?}");
+        }
+        assert!(schedstat("7000 0 0\n").is_some());
     }
 
     /// Context switches and tracer stand among many other lines; a name cannot forge them.
