@@ -34,6 +34,12 @@ impl Stamp {
     /// It happened while nobody looked.
     const SOME_TIME: u64 = 1;
 
+    /// At that time.
+    #[cfg(test)]
+    pub(crate) fn at(nanoseconds: u64) -> Self {
+        Self(nanoseconds)
+    }
+
     /// Now.
     #[inline]
     pub(crate) fn now() -> Self {

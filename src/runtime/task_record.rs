@@ -30,7 +30,7 @@ pub(crate) struct TaskRecord {
     seq: AtomicU64,
     self_wakes: AtomicU64,
     other_wakes: AtomicU64,
-    /// First wake since the last poll began.
+    /// First wake since the last poll ended, or that end if it was woken in the poll: only then it is in a queue again.
     ready: AtomicStamp,
     last_wake: AtomicStamp,
     /// Tokio's own waker of the task.
@@ -77,7 +77,7 @@ pub(crate) struct TaskView {
     pub(crate) self_wakes: u64,
     /// Wakers that somebody holds; `None` where they cannot be counted.
     pub(crate) live_wakers: Option<usize>,
-    /// Since when it waits for its poll; zero if that was while nobody looked.
+    /// Since when it waits for its poll, or in a poll its first wake; zero if that was while nobody looked.
     pub(crate) ready: Option<Duration>,
     /// The last wake; zero if that was while nobody looked.
     pub(crate) last_wake: Option<Duration>,
@@ -151,9 +151,12 @@ impl TaskRecord {
         ready
     }
 
-    /// The poll ends.
+    /// The poll ends. Woken in it, the task waits for its next poll from now on, not from the wake.
     #[inline]
     pub(super) fn end_poll(&self) {
+        if self.ready.load().has_happened() {
+            self.ready.store(Stamp::now());
+        }
         let seq = self.seq.load(Ordering::Relaxed);
         self.seq.store(seq + 1, Ordering::Relaxed);
     }
@@ -205,5 +208,24 @@ impl TaskRecord {
         self.inner.get()?;
         // One more is kept for the task's next poll.
         Some(Arc::strong_count(self).saturating_sub(KEEPERS + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Woken in a poll, a task waits for its next one from the end of that poll on; not woken, it waits for nothing.
+    #[test]
+    fn waits_from_the_end_of_its_poll() {
+        let record = TaskRecord::new(1, Location::caller(), 0);
+        record.begin_poll();
+        record.end_poll();
+        assert_eq!(record.begin_poll(), Stamp::NEVER);
+        let wake = Stamp::at(2);
+        record.ready.store(wake);
+        record.end_poll();
+        let ready = record.begin_poll();
+        assert!(ready.has_happened() && ready != wake, "{ready:?}");
     }
 }

@@ -11,6 +11,7 @@ use crate::report::Message;
 use crate::runtime::delays;
 use crate::runtime::records;
 use crate::runtime::slots::{NO_WORKER, Slot, SlotView};
+use crate::runtime::task_record::TaskState;
 use crate::runtime::{Runtimes, Tier};
 use crate::stall::{Stretch, TaskDelay, VictimTally, Victims, charge};
 
@@ -168,6 +169,10 @@ impl VictimLedger {
         let stretches: Vec<Stretch> = self.cases.iter().map(|case| case.stretch).collect();
         let mut tally = self.cases[index].tally.clone();
         records::visit(|task| {
+            // Woken in its own poll it waits for nobody.
+            if task.state == TaskState::Polling {
+                return;
+            }
             let Some(ready) = task.ready else { return };
             let delay = TaskDelay {
                 runtime: task.runtime,

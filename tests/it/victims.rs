@@ -1,7 +1,9 @@
 //! Who waited for a real stall, and how long.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use pollscope::stall::{Phase, Stall};
@@ -108,7 +110,22 @@ fn tasks_of_others() {
     assert_delay(&stall, BYSTANDERS as f64);
 }
 
-/// A stalled worker of several makes the tasks in its own queue wait until they are stolen, and nobody is charged twice.
+/// Stalls in its first poll, having told its waker, and ends with its second.
+fn stalls_once(told: Sender<Waker>) -> impl Future<Output = ()> + Send {
+    let mut polls = 0;
+    poll_fn(move |context| {
+        polls += 1;
+        if polls > 1 {
+            return Poll::Ready(());
+        }
+        told.send(context.waker().clone()).unwrap();
+        sleeps();
+        Poll::Pending
+    })
+}
+
+/// A stalled worker of several makes the tasks in its own queue wait until they are stolen, and nobody is charged twice. Those who
+/// stall are nobody's victims, though they are woken meanwhile.
 #[test]
 fn on_two_workers() {
     let name = "victims-multi";
@@ -116,19 +133,16 @@ fn on_two_workers() {
     runtime.block_on(async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         // Both workers stall, so that nobody can steal.
-        let begun = Arc::new(AtomicUsize::new(0));
-        let culprits = [(); 2].map(|()| {
-            let begun = Arc::clone(&begun);
-            pollscope::spawn(async move {
-                begun.fetch_add(1, Ordering::Relaxed);
-                sleeps()
-            })
-        });
+        let (told, wakers) = channel();
+        let culprits = [(); 2].map(|()| pollscope::spawn(stalls_once(told.clone())));
         // Without a timer: nobody is left to drive those.
-        while begun.load(Ordering::Relaxed) < 2 {
+        let mut begun = Vec::new();
+        while begun.len() < 2 {
+            begun.extend(wakers.try_recv());
             tokio::task::yield_now().await;
         }
         let bystanders = [(); BYSTANDERS].map(|()| pollscope::spawn(async {}));
+        begun.into_iter().for_each(Waker::wake);
         for task in bystanders {
             task.await.unwrap();
         }
@@ -137,13 +151,14 @@ fn on_two_workers() {
         }
     });
     closed(name);
-    let closes = || {
+    let victims_of = |is_asked: fn(Phase) -> bool| {
         let events = scope().stalls().into_iter();
         events
-            .filter(|stall| stall.runtime == name && stall.phase == Phase::Close)
+            .filter(|stall| stall.runtime == name && is_asked(stall.phase))
             .filter_map(|stall| stall.victims.clone())
             .collect::<Vec<_>>()
     };
+    let closes = || victims_of(|phase| phase == Phase::Close);
     let counted = |closes: &[pollscope::stall::Victims]| -> u64 {
         closes.iter().map(|victims| victims.count).sum()
     };
@@ -154,4 +169,10 @@ fn on_two_workers() {
     let closes = closes();
     assert!(closes.iter().all(|victims| victims.measured), "{closes:#?}");
     assert_eq!(counted(&closes), BYSTANDERS as u64, "{closes:#?}");
+    let while_they_last = victims_of(|phase| phase != Phase::Close);
+    let is_in_bounds = |victims: &pollscope::stall::Victims| victims.count <= BYSTANDERS as u64;
+    assert!(
+        while_they_last.iter().all(is_in_bounds),
+        "{while_they_last:#?}"
+    );
 }
