@@ -266,8 +266,15 @@ fn blocked(evidence: &Evidence, parts: Parts, threshold: Duration) -> Option<Jud
         let judged = Judgement::new(Verdict::BlockedOther, Confidence::Likely, said);
         return Some(judged);
     };
-    let verdict = waiting(wait, major_faults).verdict();
+    let waiting = waiting(wait, major_faults);
+    let verdict = waiting.verdict();
     said.push(seen(wait, looks, evidence.tally.looks()));
+    if waiting.is_for_the_address_space() {
+        said.push(
+            "waits for the address space of the process, which other threads of it change or fill"
+                .to_owned(),
+        );
+    }
     if major_faults > 0 {
         said.push(format!(
             "{major_faults} page faults had to be read from storage"

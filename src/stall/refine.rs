@@ -49,6 +49,12 @@ const LOCKING: &[&str] = &[
     "parking_lot_core::",
 ];
 
+/// The C library's calls that change the address space: they wait for other threads of the process, whoever makes them. Its allocator
+/// is one that does.
+const ADDRESS_SPACE_CALLS: &[&str] = &[
+    "brk", "sbrk", "madvise", "mlock", "mlock2", "mmap", "mmap64", "mprotect", "mremap", "munmap",
+];
+
 /// The verdict with the stack taken into account; only the poll's own part of the stack counts.
 pub(crate) fn refine(verdict: Verdict, stack: &[Arc<Frame>], in_app: &[String]) -> Verdict {
     let poll = || stack.iter().take_while(|frame| !is_runtime(frame));
@@ -64,7 +70,9 @@ pub(crate) fn refine(verdict: Verdict, stack: &[Arc<Frame>], in_app: &[String]) 
         }
         // Whoever holds it so long has lost its CPU.
         Verdict::LockWait if is_tokios_lock(stack) => Verdict::Starved,
-        Verdict::BlockedOther if is_foreign(poll(), in_app) => Verdict::ForeignCall,
+        Verdict::BlockedOther if has_names(stack) && is_foreign(poll(), in_app) => {
+            Verdict::ForeignCall
+        }
         _ => verdict,
     }
 }
@@ -82,11 +90,24 @@ fn is_tokios_lock(stack: &[Arc<Frame>]) -> bool {
         .is_some_and(|frame| is_any(frame, TOKIOS_LOCKS))
 }
 
+/// Whether the program's functions have their names: of a stripped one those of C libraries alone are known, which says nothing about
+/// who called them.
+fn has_names(stack: &[Arc<Frame>]) -> bool {
+    stack.iter().any(|frame| frame.function.contains("::"))
+}
+
 /// Whether nobody of the standard library stands between the innermost own frame and the system call: then a library made it, and its own
 /// name says what it waits for. Further out the standard library may well have called the own code (a closure of an iterator).
 fn is_foreign<'a>(poll: impl Iterator<Item = &'a Arc<Frame>>, in_app: &[String]) -> bool {
     let mut inside = poll.take_while(|frame| !is_own(frame, in_app)).peekable();
-    inside.peek().is_some() && inside.all(|frame| !is_named(&frame.function, "std::"))
+    inside
+        .peek()
+        .is_some_and(|innermost| !changes_the_address_space(innermost))
+        && inside.all(|frame| !is_named(&frame.function, "std::"))
+}
+
+fn changes_the_address_space(frame: &Frame) -> bool {
+    ADDRESS_SPACE_CALLS.contains(&frame.function.trim_start_matches('_'))
 }
 
 #[cfg(test)]
@@ -174,6 +195,17 @@ mod tests {
             Verdict::BlockedOther,
             &["poll", "vendor_wait", POLL],
             Verdict::ForeignCall,
+        ),
+        // Stripped: the ioctl may well be the standard library's.
+        (
+            Verdict::BlockedOther,
+            &["ioctl", "server+0x1c7e0", "server+0x2d010", "start_thread"],
+            Verdict::BlockedOther,
+        ),
+        (
+            Verdict::BlockedOther,
+            &["__munmap", "__libc_free", "app::f", POLL],
+            Verdict::BlockedOther,
         ),
         (
             Verdict::LockWait,

@@ -55,6 +55,26 @@ pub(crate) struct Waiting<'a> {
     pub(crate) reads_pages: bool,
 }
 
+/// Calls that change the address space of the process, for which they wait while another of its threads changes or fills it; mmap(2)
+/// and its kin. With `MAP_POPULATE`, `MADV_WILLNEED` or a lock on pages they also read storage.
+const ADDRESS_SPACE_CALLS: [&str; 8] = [
+    "brk", "madvise", "mlock", "mlock2", "mmap", "mprotect", "mremap", "munmap",
+];
+
+/// Parts of the names of kernel functions that wait for storage.
+const STORAGE_FUNCTIONS: [&str; 5] = ["folio_", "page_bit", "lock_page", "io_schedule", "swap"];
+
+/// Parts of the names of kernel functions that a page fault waits in for the address space: the lock's own, or, as kernels
+/// leave those out of what they tell, the one that takes it.
+const SPACE_LOCKING_FUNCTIONS: [&str; 6] = [
+    "rwsem_",
+    "down_read",
+    "lock_mm_and_find_vma",
+    "do_user_addr_fault",
+    "exc_page_fault",
+    "do_page_fault",
+];
+
 /// Parts of the names of kernel functions that threads sleep in, for when nothing else is told.
 const KERNEL_FUNCTIONS: &[(&str, Verdict)] = &[
     ("nanosleep", Verdict::Sleep),
@@ -76,6 +96,11 @@ const KERNEL_FUNCTIONS: &[(&str, Verdict)] = &[
     ("skb_wait", Verdict::Socket),
     ("csk_accept", Verdict::Socket),
     ("csk_wait", Verdict::Socket),
+    // Of the address space or of a file: without the call none can tell.
+    ("rwsem_", Verdict::BlockedOther),
+    ("vm_mmap", Verdict::BlockedOther),
+    ("vm_munmap", Verdict::BlockedOther),
+    ("lock_mm_and_find_vma", Verdict::BlockedOther),
 ];
 
 impl Waiting<'_> {
@@ -83,6 +108,7 @@ impl Waiting<'_> {
     pub(crate) fn verdict(&self) -> Verdict {
         match self.syscall {
             None if self.is_unreadable => self.by_kernel_function(),
+            _ if self.is_for_the_address_space() => Verdict::BlockedOther,
             None if self.uninterruptible || self.reads_pages => Verdict::PageFault,
             None => Verdict::BlockedOther,
             Some("nanosleep" | "clock_nanosleep") => Verdict::Sleep,
@@ -97,6 +123,20 @@ impl Waiting<'_> {
                 | "ftruncate" | "fallocate" | "getdents64" | "io_getevents",
             ) => Verdict::Disk,
             Some(syscall) => self.on_descriptor(syscall),
+        }
+    }
+
+    /// Whether it sleeps until other threads of the process are done with the address space, which no interruption ends. A call that
+    /// needs it and is not seen at storage waits for it.
+    pub(crate) fn is_for_the_address_space(&self) -> bool {
+        let sleeps_in = |parts: &[&str]| {
+            let wchan = self.wchan.unwrap_or_default();
+            parts.iter().any(|part| wchan.contains(part))
+        };
+        match self.syscall {
+            _ if self.is_unreadable || !self.uninterruptible => false,
+            None => sleeps_in(&SPACE_LOCKING_FUNCTIONS),
+            Some(call) => ADDRESS_SPACE_CALLS.contains(&call) && !sleeps_in(&STORAGE_FUNCTIONS),
         }
     }
 
@@ -237,6 +277,41 @@ mod tests {
         ("openat", None, "", true, Verdict::Disk),
         ("", None, "folio_wait_bit_common", true, Verdict::PageFault),
         ("", None, "", false, Verdict::BlockedOther),
+        // The address space, as Linux 6.18 tells it, and where it does not tell the function.
+        ("munmap", None, "__vm_munmap", true, Verdict::BlockedOther),
+        ("mmap", None, "vm_mmap_pgoff", true, Verdict::BlockedOther),
+        ("mprotect", None, "", true, Verdict::BlockedOther),
+        (
+            "brk",
+            None,
+            "rwsem_down_write_slowpath",
+            true,
+            Verdict::BlockedOther,
+        ),
+        ("mmap", None, "folio_wait_bit_common", true, Verdict::Disk),
+        ("madvise", None, "io_schedule", true, Verdict::Disk),
+        (
+            "",
+            None,
+            "lock_mm_and_find_vma",
+            true,
+            Verdict::BlockedOther,
+        ),
+        (
+            "",
+            None,
+            "rwsem_down_read_slowpath",
+            true,
+            Verdict::BlockedOther,
+        ),
+        // A file's own lock, whose holder is at its storage.
+        (
+            "write",
+            Some(File),
+            "rwsem_down_write_slowpath",
+            true,
+            Verdict::Disk,
+        ),
     ];
 
     /// Recorded calls and what they waited for.
@@ -278,6 +353,13 @@ mod tests {
             ("inet_wait_for_connect", false, false, Verdict::Connect),
             ("locks_lock_inode_wait", false, false, Verdict::FileLock),
             ("do_wait", false, false, Verdict::ChildWait),
+            (
+                "rwsem_down_write_slowpath",
+                true,
+                false,
+                Verdict::BlockedOther,
+            ),
+            ("__vm_munmap", true, true, Verdict::BlockedOther),
             ("folio_wait_bit_common", true, false, Verdict::Disk),
             ("folio_wait_bit_common", true, true, Verdict::PageFault),
             ("do_poll", false, false, Verdict::BlockedOther),

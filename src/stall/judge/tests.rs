@@ -343,6 +343,20 @@ fn every_wait_has_its_word() {
     }
 }
 
+/// Who waits for the address space is told so, and neither a disk nor storage is blamed.
+#[test]
+fn the_address_space_is_no_disk() {
+    for (syscall, wchan) in [("munmap", "__vm_munmap"), ("", "lock_mm_and_find_vma")] {
+        let judged = judge(&waited(syscall, 'D', wchan, None), T).unwrap();
+        assert_eq!(judged.verdict, Verdict::BlockedOther, "{syscall}");
+        let said = judged.evidence.join("; ");
+        assert!(said.contains("waits for the address space"), "{said}");
+    }
+    let populates = judge(&waited("mmap", 'D', "folio_wait_bit_common", None), T).unwrap();
+    assert_eq!(populates.verdict, Verdict::Disk);
+    assert!(!populates.evidence.join("; ").contains("address space"));
+}
+
 /// Reading `syscall` can be refused alone: the kernel function then tells, less surely, and what was missing is said.
 #[test]
 fn an_undumpable_process() {
