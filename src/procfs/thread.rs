@@ -4,8 +4,9 @@
 //! of a thread that is gone answers ESRCH instead of reading a stranger's file.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::recorded::ThreadTexts;
 use super::surroundings::Own;
 use super::wait_object::wait_object;
 use crate::capture::sys;
-use crate::stall::WaitObject;
+use crate::stall::{Reason, Unreadable, WaitObject};
 
 /// Longest text read: `stat` is under 400 bytes with every field at its widest; `status` has 1.5 KiB on a small machine
 /// and a CPU mask of 2 KiB on the largest.
@@ -74,6 +75,7 @@ impl ThreadFiles {
             tid,
             name: file.name(),
             file: OnceCell::new(),
+            missing: Cell::new(None),
         });
         Self {
             source: Source::Kernel { tid, files },
@@ -89,12 +91,12 @@ impl ThreadFiles {
 
     /// System call the thread is in.
     pub(crate) fn syscall(&self) -> Option<SyscallState> {
-        parse::syscall(&self.text(ThreadFile::Syscall)?)
+        self.parsed(ThreadFile::Syscall, parse::syscall)
     }
 
     /// State and counters.
     pub(crate) fn stat(&self) -> Option<ThreadStat> {
-        parse::stat(&self.text(ThreadFile::Stat)?)
+        self.parsed(ThreadFile::Stat, parse::stat)
     }
 
     /// Kernel function the thread waits in; `None` while it runs.
@@ -106,24 +108,30 @@ impl ThreadFiles {
 
     /// Run-queue time.
     pub(crate) fn schedule(&self) -> Option<Schedule> {
-        parse::schedstat(&self.text(ThreadFile::Schedstat)?)
+        self.parsed(ThreadFile::Schedstat, parse::schedstat)
     }
 
     /// Context switches. Four times as dear as the other files.
     pub(crate) fn switches(&self) -> Option<Switches> {
-        parse::switches(&self.text(ThreadFile::Status)?)
+        self.parsed(ThreadFile::Status, parse::switches)
     }
 
-    /// The files that were asked for and could not be opened, where there are such files.
-    pub(crate) fn unreadable(&self) -> Vec<&'static str> {
-        let is_missing = |file: &ThreadFile| match &self.source {
+    /// The files that told nothing when they were last asked, where there are such files.
+    pub(crate) fn unreadable(&self) -> Vec<Unreadable> {
+        let reason = |file: ThreadFile| match &self.source {
             Source::Kernel { files, .. } => {
-                sys::TELLS_THREADS && matches!(files[*file as usize].file.get(), Some(None))
+                let missing = files[file as usize].missing.get();
+                missing.filter(|_| sys::TELLS_THREADS)
             }
-            Source::Recorded(texts) => texts.text(*file).is_none(),
+            Source::Recorded(texts) => texts.text(file).is_none().then_some(Reason::NotRecorded),
         };
-        let missing = ThreadFile::ALL.into_iter().filter(is_missing);
-        missing.map(ThreadFile::name).collect()
+        let missing = |file: ThreadFile| {
+            Some(Unreadable {
+                file: file.name(),
+                reason: reason(file)?,
+            })
+        };
+        ThreadFile::ALL.into_iter().filter_map(missing).collect()
     }
 
     /// CPU time.
@@ -142,6 +150,14 @@ impl ThreadFiles {
         }
     }
 
+    fn parsed<T>(&self, file: ThreadFile, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let parsed = parse(&self.text(file)?);
+        if let (None, Source::Kernel { files, .. }) = (&parsed, &self.source) {
+            files[file as usize].missing.set(Some(Reason::Untold));
+        }
+        parsed
+    }
+
     fn text(&self, file: ThreadFile) -> Option<Cow<'_, str>> {
         match &self.source {
             Source::Kernel { files, .. } => files[file as usize].text().map(Cow::Owned),
@@ -155,20 +171,54 @@ impl ThreadFiles {
 struct Lazy {
     tid: i32,
     name: &'static str,
-    file: OnceCell<Option<File>>,
+    file: OnceCell<File>,
+    /// Why it told nothing when it was last asked.
+    missing: Cell<Option<Reason>>,
 }
 
 impl Lazy {
+    /// The file's text. One that is refused or absent stays so and is not tried again; a want of descriptors, which comes with the very
+    /// overload that makes stalls, passes.
     fn text(&self) -> Option<String> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "procfs, on the watchdog's own thread"
-        )]
-        let open = || File::open(format!("/proc/self/task/{}/{}", self.tid, self.name)).ok();
-        let file = self.file.get_or_init(open).as_ref()?;
+        if matches!(self.missing.get(), Some(Reason::Refused | Reason::Absent)) {
+            return None;
+        }
+        let text = self.read();
+        self.missing.set(text.as_ref().err().map(reason));
+        text.ok()
+    }
+
+    fn read(&self) -> io::Result<String> {
+        let file = match self.file.get() {
+            Some(file) => file,
+            None => {
+                let opened = self.open()?;
+                self.file.get_or_init(|| opened)
+            }
+        };
         let mut bytes = [0; TEXT_BYTES_MAX];
-        let len = file.read_at(&mut bytes, 0).ok()?;
-        Some(String::from_utf8_lossy(bytes.get(..len)?).into_owned())
+        let len = file.read_at(&mut bytes, 0)?;
+        let text = bytes.get(..len).unwrap_or_default();
+        Ok(String::from_utf8_lossy(text).into_owned())
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "procfs, on the watchdog's own thread"
+    )]
+    fn open(&self) -> io::Result<File> {
+        File::open(format!("/proc/self/task/{}/{}", self.tid, self.name))
+    }
+}
+
+/// What an error says, by its number: those of open(2) and read(2).
+fn reason(error: &io::Error) -> Reason {
+    match error.raw_os_error() {
+        Some(libc::EACCES | libc::EPERM) => Reason::Refused,
+        Some(libc::ENOENT) => Reason::Absent,
+        Some(libc::ESRCH) => Reason::Gone,
+        Some(libc::EMFILE | libc::ENFILE) => Reason::NoDescriptor,
+        number => Reason::Failed(number.unwrap_or_default()),
     }
 }
 
@@ -182,17 +232,64 @@ mod tests {
     #[test]
     fn each_file_fails_by_itself() {
         let own = ThreadFiles::open(sys::current_tid());
-        assert_eq!(own.unreadable(), [""; 0], "nothing was asked for yet");
+        assert_eq!(own.unreadable(), [], "nothing was asked for yet");
         assert_eq!(own.stat().map(|stat| stat.state), Some('R'));
         assert!(own.switches().is_some() && own.schedule().is_some());
         // It is in the very call that reads this.
         assert!(own.syscall().is_some());
-        assert_eq!(own.unreadable(), [""; 0]);
+        assert_eq!(own.unreadable(), []);
         /// Above the largest thread id that the kernel gives.
         const NOBODY: i32 = 4_194_304;
         let nobody = ThreadFiles::open(NOBODY);
         assert!(nobody.stat().is_none() && nobody.syscall().is_none());
         assert!(nobody.switches().is_none() && nobody.cpu_time().is_none());
-        assert_eq!(nobody.unreadable(), ["stat", "syscall", "status"]);
+        let missing = nobody.unreadable();
+        let files: Vec<&str> = missing.iter().map(|missing| missing.file).collect();
+        assert_eq!(files, ["stat", "syscall", "status"]);
+        assert!(
+            missing
+                .iter()
+                .all(|missing| missing.reason == Reason::Absent)
+        );
+    }
+
+    /// What passes is tried again, what stays is not, and both are told until the file is read.
+    #[test]
+    fn a_failure_may_pass() {
+        let own = ThreadFiles::open(sys::current_tid());
+        let Source::Kernel { files, .. } = &own.source else {
+            unreachable!("opened, not recorded")
+        };
+        let stat = &files[ThreadFile::Stat as usize];
+        let number = |number| reason(&io::Error::from_raw_os_error(number));
+        for (error, comes_back) in [
+            (libc::EMFILE, true),
+            (libc::ENFILE, true),
+            (libc::EIO, true),
+            (libc::EACCES, false),
+            (libc::EPERM, false),
+            (libc::ENOENT, false),
+        ] {
+            stat.missing.set(Some(number(error)));
+            assert_eq!(own.unreadable().len(), 1);
+            assert_eq!(own.stat().is_some(), comes_back, "{error}");
+            assert_eq!(own.unreadable().is_empty(), comes_back, "{error}");
+        }
+    }
+
+    /// A file that is read and does not tell what it should is missing too.
+    #[test]
+    fn a_text_may_tell_nothing() {
+        let own = ThreadFiles::open(sys::current_tid());
+        assert_eq!(own.parsed(ThreadFile::Stat, |_| None::<()>), None);
+        assert_eq!(
+            own.unreadable(),
+            [Unreadable {
+                file: "stat",
+                reason: Reason::Untold
+            }]
+        );
+        assert!(own.stat().is_some());
+        assert_eq!(own.unreadable(), []);
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ready_holders::Holders;
 use super::tally::{Tally, Wait};
+use super::unreadable::Unreadable;
 use super::verdict::Verdict;
 
 /// What Linux gives a thread on a crowded CPU before the next one: 3 ms, and up to a tick more.
@@ -43,8 +44,8 @@ pub(crate) struct Evidence {
     pub(crate) watchdog_late: Duration,
     /// Who may hold the lock that it waits for, if that leaves a doubt.
     pub(crate) holders: Option<Holders>,
-    /// Names of the thread's files that could not be read.
-    pub(crate) unreadable: Vec<&'static str>,
+    /// The thread's files that tell nothing.
+    pub(crate) unreadable: Vec<Unreadable>,
 }
 
 /// What a thread did in the kernel; CPU times in ticks of 10 ms.
@@ -105,6 +106,20 @@ impl Crowd {
 }
 
 impl MachineUse {
+    /// What is not known of it, in words with the files that would tell.
+    pub(crate) fn untold(&self) -> Vec<&'static str> {
+        let pieces = [
+            (
+                self.throttled,
+                "whether a CPU quota was used up (cpu.stat of its control group)",
+            ),
+            (self.pressure, "CPU pressure (/proc/pressure/cpu)"),
+            (self.steal, "stolen time (/proc/stat)"),
+        ];
+        let untold = pieces.into_iter().filter(|(piece, _)| piece.is_none());
+        untold.map(|(_, words)| words).collect()
+    }
+
     /// The process's own threads, if they want more CPUs than there are and got most of what there was: then it starves
     /// itself, and no other process does.
     pub(crate) fn own_crowd(&self) -> Option<Crowd> {

@@ -12,6 +12,7 @@ use super::event::Confidence;
 use super::evidence::{Crowd, Evidence, Parts, ms};
 use super::ready_holders::Holders;
 use super::tally::{Place, Wait};
+use super::unreadable;
 use super::verdict::Verdict;
 use super::waiting::Waiting;
 
@@ -58,11 +59,14 @@ impl Judgement {
 /// The verdict, or `None` while the evidence may still become decisive.
 pub(crate) fn judge(evidence: &Evidence, threshold: Duration) -> Option<Judgement> {
     let mut judged = decide(evidence, threshold)?;
-    if !evidence.unreadable.is_empty() {
-        judged.evidence.push(format!(
-            "could not be read: {} (an undumpable process, or a sandbox)",
-            evidence.unreadable.join(", ")
-        ));
+    judged
+        .evidence
+        .extend(unreadable::sentence(&evidence.unreadable));
+    let untold = evidence.machine.untold();
+    if judged.verdict.is_machine() && !untold.is_empty() {
+        judged
+            .evidence
+            .push(format!("the kernel does not tell {}", untold.join(", ")));
     }
     Some(judged)
 }

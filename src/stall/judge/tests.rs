@@ -4,6 +4,7 @@ use super::*;
 use crate::stall::evidence::{Crowd, KernelUse, MachineUse, SwitchUse};
 use crate::stall::ready_holders::{Holders, ReadyHolders};
 use crate::stall::tally::Tally;
+use crate::stall::unreadable::{Reason, Unreadable};
 use crate::stall::waiting::{Target, WaitObject};
 
 const T: Duration = Duration::from_millis(10);
@@ -343,6 +344,29 @@ fn every_wait_has_its_word() {
     }
 }
 
+/// What the machine's own evidence lacks is said where the machine is blamed, piece by piece, and only there.
+#[test]
+fn untold_machine_evidence_is_said() {
+    let mut starved = evidence(60, 9, 51, 'R', "");
+    let says = |evidence: &Evidence| judge(evidence, T).unwrap().evidence.join("; ");
+    let all = says(&starved);
+    for words in ["CPU quota", "CPU pressure", "stolen time"] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+    starved.machine.pressure = Some(ms(0));
+    starved.machine.steal = Some(ms(0));
+    let quota = says(&starved);
+    assert!(
+        quota.contains("does not tell whether a CPU quota"),
+        "{quota}"
+    );
+    assert!(!quota.contains("stolen time"), "{quota}");
+    starved.machine.throttled = Some(ms(0));
+    assert!(!says(&starved).contains("does not tell"));
+    let sleeper = evidence(60, 0, 0, 'S', "clock_nanosleep");
+    assert!(!says(&sleeper).contains("does not tell"));
+}
+
 /// Who waits for the address space is told so, and neither a disk nor storage is blamed.
 #[test]
 fn the_address_space_is_no_disk() {
@@ -369,13 +393,16 @@ fn an_undumpable_process() {
         uninterruptible: false,
         object: None,
     });
-    known.unreadable = vec!["syscall"];
+    known.unreadable = vec![Unreadable {
+        file: "syscall",
+        reason: Reason::Refused,
+    }];
     let judged = judge(&known, T).unwrap();
     assert_eq!(
         (judged.verdict, judged.confidence),
         (Verdict::Sleep, Confidence::Likely)
     );
-    let missing = "could not be read: syscall (an undumpable process, or a sandbox)";
+    let missing = "could not be read: syscall (refused: an undumpable process, or a sandbox)";
     assert_eq!(judged.evidence.last().map(String::as_str), Some(missing));
 }
 
