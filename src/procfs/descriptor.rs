@@ -60,7 +60,7 @@ pub(super) fn behind(descriptor: u64, process: &impl Surroundings) -> Option<Beh
 /// The descriptors that an epoll instance watches, in the kernel's order.
 pub(super) fn watched_by(epoll: u64, process: &impl Surroundings) -> Vec<u64> {
     process
-        .info(epoll)
+        .epoll_info(epoll)
         .map_or_else(Vec::new, |info| parse::watched_descriptors(&info).collect())
 }
 

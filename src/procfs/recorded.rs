@@ -86,6 +86,10 @@ impl Surroundings for RecordedSurroundings {
         self.descriptor(descriptor)?.info.clone()
     }
 
+    fn epoll_info(&self, descriptor: u64) -> Option<String> {
+        self.info(descriptor)
+    }
+
     fn peer(&self, descriptor: u64) -> Option<Vec<u8>> {
         self.descriptor(descriptor)?.peer.clone()
     }

@@ -19,6 +19,18 @@ pub(crate) fn syscall_name(number: i64) -> String {
     )
 }
 
+/// The machine's own number of a call that every list has, for tests.
+#[cfg(test)]
+pub(crate) fn number_of(name: &str) -> i64 {
+    let table = if sys::GENERIC_SYSCALLS {
+        GENERIC
+    } else {
+        X86_64
+    };
+    let found = table.iter().find(|(_, known)| *known == name);
+    found.map(|(number, _)| *number).unwrap()
+}
+
 fn name_in(table: Table, number: i64) -> String {
     match table.binary_search_by_key(&number, |(known, _)| *known) {
         Ok(index) => table[index].1.to_owned(),
@@ -210,5 +222,6 @@ mod tests {
             assert_eq!(name_in(table, futex), "futex");
             assert_eq!(name_in(table, 9999), "syscall 9999");
         }
+        assert_eq!(syscall_name(number_of("futex")), "futex");
     }
 }

@@ -49,17 +49,18 @@ pub(crate) fn wait_object(call: &BlockedCall, process: &impl Surroundings) -> Op
         )),
         "poll" | "ppoll" => {
             let found = poll_descriptors(first, second, process);
-            Some(polled(&name, found, second, process))
+            Some(polled(&name, found, Some(second), process))
         }
         "select" | "pselect6" => {
             let found = select_descriptors(first, [second, third, fourth], process);
             let count = found.len() as u64;
-            Some(polled(&name, found, count, process))
+            Some(polled(&name, found, Some(count), process))
         }
         "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => {
             let found = descriptor::watched_by(first, process);
-            let count = found.len() as u64;
-            (count > 0)
+            // Only the first of many were read.
+            let count = (found.len() <= POLLED_MAX).then_some(found.len() as u64);
+            (!found.is_empty())
                 .then(|| polled(&name, found, count, process))
                 .or_else(|| on_descriptor(&name, first, process))
         }
@@ -183,12 +184,12 @@ fn connecting(
     ))
 }
 
-/// `count` descriptors that are waited for, of which some are known. The kind is that of the most telling one: what wakes
+/// `count` descriptors that are waited for, `None` for many, of which some are known. The kind is that of the most telling one: what wakes
 /// a poll up beside its socket (a timer, an event counter) is there in every event loop.
 fn polled(
     name: &str,
     descriptors: Vec<u64>,
-    count: u64,
+    count: Option<u64>,
     process: &impl Surroundings,
 ) -> WaitObject {
     const TELLING: [Target; 6] = [
@@ -199,7 +200,7 @@ fn polled(
         Target::File,
         Target::Timer,
     ];
-    if count == 0 {
+    if count == Some(0) {
         return object("a timeout alone".to_owned(), Some(Target::Timer));
     }
     let rank = |behind: &Behind| {
@@ -215,6 +216,7 @@ fn polled(
         .collect();
     found.sort_by_key(rank);
     let Some(first) = found.first() else {
+        let count = count.map_or_else(|| "many".to_owned(), |count| count.to_string());
         return object(format!("{name} of {count} descriptors"), None);
     };
     let named: Vec<String> = found
@@ -222,14 +224,15 @@ fn polled(
         .take(NAMED_MAX)
         .map(|behind| format!("{} ({})", behind.what, behind.number()))
         .collect();
-    let others = count.saturating_sub(named.len() as u64);
-    let named = named.join(", ");
-    let text = if others == 0 {
-        format!("{name} of {named}")
-    } else {
-        format!("{name} of {named} and {others} more")
+    let others = match count.map(|count| count.saturating_sub(named.len() as u64)) {
+        Some(0) => String::new(),
+        Some(others) => format!(" and {others} more"),
+        None => " and many more".to_owned(),
     };
-    object(text, Some(first.target))
+    object(
+        format!("{name} of {}{others}", named.join(", ")),
+        Some(first.target),
+    )
 }
 
 /// The descriptors of an array of `struct pollfd` in the process's memory.
@@ -289,10 +292,11 @@ fn children(argument: u64) -> String {
 mod tests {
     use super::*;
     use crate::procfs::surroundings::Own;
+    use crate::procfs::syscall_names::number_of;
 
-    fn text(number: i64, arguments: [u64; 6]) -> Option<String> {
+    fn text(name: &str, arguments: [u64; 6]) -> Option<String> {
         let call = BlockedCall {
-            number,
+            number: number_of(name),
             arguments,
             sp: 0,
             pc: 0,
@@ -308,25 +312,25 @@ mod tests {
     /// Arguments that are not descriptors are read for what they are.
     #[test]
     fn arguments_without_descriptor() {
-        for (number, arguments, expected) in [
-            (202, [0x10, 0, 0, 0, 0, 0], Some("futex 0x10")),
-            (61, [77, 0, 0, 0, 0, 0], Some("child process 77")),
+        for (name, arguments, expected) in [
+            ("futex", [0x10, 0, 0, 0, 0, 0], Some("futex 0x10")),
+            ("wait4", [77, 0, 0, 0, 0, 0], Some("child process 77")),
             (
-                61,
+                "wait4",
                 [u64::from(u32::MAX), 0, 0, 0, 0, 0],
                 Some("any child process"),
             ),
-            (7, [0, 0, 5, 0, 0, 0], Some("a timeout alone")),
-            (23, [0; 6], Some("a timeout alone")),
+            ("ppoll", [0, 0, 5, 0, 0, 0], Some("a timeout alone")),
+            ("pselect6", [0; 6], Some("a timeout alone")),
             (
-                7,
+                "ppoll",
                 [1, 1 << 40, 5, 0, 0, 0],
-                Some("poll of 1099511627776 descriptors"),
+                Some("ppoll of 1099511627776 descriptors"),
             ),
-            (257, [0, 8, 0, 0, 0, 0], None),
-            (230, [0; 6], None),
+            ("openat", [0, 8, 0, 0, 0, 0], None),
+            ("clock_nanosleep", [0; 6], None),
         ] {
-            assert_eq!(text(number, arguments).as_deref(), expected, "{number}");
+            assert_eq!(text(name, arguments).as_deref(), expected, "{name}");
         }
     }
 
@@ -336,7 +340,7 @@ mod tests {
     #[test]
     fn paths_are_read() {
         let path = b"/tmp/data\0garbage";
-        let found = text(257, [0, address_of(path), 0, 0, 0, 0]);
+        let found = text("openat", [0, address_of(path), 0, 0, 0, 0]);
         assert_eq!(found.as_deref(), Some("openat of /tmp/data"));
     }
 
@@ -359,8 +363,8 @@ mod tests {
         }
         let poll = [address_of(&array), 2, 0, 0, 0, 0];
         let select = [1024, address_of(&set), 0, 0, 0, 0];
-        for (number, arguments, name) in [(7, poll, "poll"), (23, select, "select")] {
-            let found = text(number, arguments).unwrap();
+        for (name, arguments) in [("ppoll", poll), ("pselect6", select)] {
+            let found = text(name, arguments).unwrap();
             let expected = format!(
                 "{name} of the socket to an unnamed unix socket (fd {socket}, blocking mode), pipe:"
             );
