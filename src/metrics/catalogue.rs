@@ -41,8 +41,8 @@ pub static STALL_SITE_SECONDS: Metric = Metric::counter(
 /// Seconds that others waited.
 pub static STALL_VICTIM_SECONDS: Metric = Metric::counter(
     "pollscope_stall_victim_delay_seconds_total",
-    &["site", "verdict"],
-    "Time that other tasks waited for stalls that have ended, by the line that caused them; measured where it can be, else estimated from queue depths.",
+    &["site", "verdict", "basis"],
+    "Time that other tasks waited for stalls that have ended, by the line that caused them; `basis` is `measured` where it can be, else `estimated`, from queue depths.",
     "This line is the one that costs others most, which a short stall of a full worker can do.",
 )
 .in_unit(Unit::Seconds);

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-/// One tick of the kernel's CPU accounting (USER_HZ is 100 in the kernel's interface to programs).
-const TICK: Duration = Duration::from_millis(10);
+use super::parse::ticks;
 
 /// Number of the steal field in the first line of `/proc/stat`, after the word `cpu`.
 const STEAL_FIELD: usize = 7;
@@ -13,12 +12,8 @@ const STEAL_FIELD: usize = 7;
 /// Time, over all CPUs, in which the hypervisor ran somebody else; from `/proc/stat`.
 pub(super) fn steal(text: &str) -> Option<Duration> {
     let line = text.lines().next()?.strip_prefix("cpu ")?;
-    let ticks: u64 = line
-        .split_ascii_whitespace()
-        .nth(STEAL_FIELD)?
-        .parse()
-        .ok()?;
-    TICK.checked_mul(u32::try_from(ticks).ok()?)
+    let stolen = line.split_ascii_whitespace().nth(STEAL_FIELD)?;
+    ticks(stolen.parse().ok()?)
 }
 
 /// Time in which some task of the machine was ready and waited for a CPU; from `/proc/pressure/cpu`.

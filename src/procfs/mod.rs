@@ -26,7 +26,7 @@ pub(crate) use cgroup::Quotas;
 pub(crate) use environment::{Environment, EnvironmentTotals};
 pub(crate) use lock_owner::owner_at;
 pub(crate) use mapping::mapping_of;
-pub(crate) use parse::{Switches, SyscallState};
+pub(crate) use parse::{Switches, SyscallState, ticks};
 pub(crate) use process::{ProcessUsage, open_descriptors};
 pub(crate) use recorded::{MachineTexts, RecordedDescriptor, RecordedSurroundings, ThreadTexts};
 pub(crate) use syscall_names::syscall_name;

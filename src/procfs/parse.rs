@@ -65,6 +65,14 @@ fn hex(field: &str) -> Option<u64> {
     u64::from_str_radix(field.strip_prefix("0x")?, 16).ok()
 }
 
+/// Milliseconds of one tick of the kernel's CPU accounting: USER_HZ is 100 in its interface to programs, whatever its own rate.
+const TICK_MS: u64 = 10;
+
+/// A time that `/proc` gives in ticks; `None` if it is longer than a program can count.
+pub(crate) fn ticks(count: u64) -> Option<Duration> {
+    count.checked_mul(TICK_MS).map(Duration::from_millis)
+}
+
 /// The fields of `stat` that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ThreadStat {
@@ -202,6 +210,14 @@ mod tests {
         ] {
             assert_eq!(syscall(cut), None, "{cut:?}");
         }
+    }
+
+    /// Ticks are of 10 ms, however many there are: a machine with many CPUs has more than 32 bits hold.
+    #[test]
+    fn ticks_are_times() {
+        assert_eq!(ticks(7), Some(Duration::from_millis(70)));
+        assert_eq!(ticks(1 << 32), Some(Duration::from_millis(10 << 32)));
+        assert_eq!(ticks(u64::MAX), None);
     }
 
     /// A hostile thread name does not shift the fields.

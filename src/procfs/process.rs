@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::parse::ticks;
+
 /// Usage of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcessUsage {
@@ -16,9 +18,6 @@ pub(crate) struct ProcessUsage {
     /// Begin of the process, in clock ticks since boot.
     pub(crate) started_ticks: u64,
 }
-
-/// Clock ticks a second in `/proc`; fixed at 100 in the kernel's interface to programs (USER_HZ).
-const TICKS_PER_SECOND: u64 = 100;
 
 /// Bytes a page on x86-64 and on usual aarch64 kernels.
 const PAGE_BYTES: u64 = 4096;
@@ -41,11 +40,9 @@ impl ProcessUsage {
     pub(crate) fn age(&self) -> Option<Duration> {
         let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
         let uptime: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
-        let started =
-            Duration::from_millis(self.started_ticks.checked_mul(1000 / TICKS_PER_SECOND)?);
         Duration::try_from_secs_f64(uptime)
             .ok()?
-            .checked_sub(started)
+            .checked_sub(ticks(self.started_ticks)?)
     }
 
     /// Parses `/proc/self/stat`; fields numbered as in proc(5).
@@ -55,11 +52,11 @@ impl ProcessUsage {
             .split_ascii_whitespace()
             .collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        let ticks = field(14)?.checked_add(field(15)?)?;
+        let used = field(14)?.checked_add(field(15)?)?;
         Some(Self {
             resident_bytes: field(24)?.checked_mul(PAGE_BYTES)?,
             virtual_bytes: field(23)?,
-            cpu: Duration::from_millis(ticks.checked_mul(1000 / TICKS_PER_SECOND)?),
+            cpu: ticks(used)?,
             threads: field(20)?,
             started_ticks: field(22)?,
         })

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::stuck::OpenStalls;
 use crate::metrics::Samples;
 use crate::metrics::catalogue as table;
-use crate::stall::{Phase, Stall};
+use crate::stall::{Phase, Stall, Victims};
 
 /// Sites with a series of their own; later ones go into `other`, so that a service with a thousand stalling lines
 /// cannot flood a metrics store.
@@ -25,7 +25,7 @@ pub(crate) struct Accounts {
     opened: BTreeMap<(String, &'static str), u64>,
     seconds: BTreeMap<(String, &'static str), f64>,
     sites: BTreeMap<(String, &'static str), f64>,
-    victim_seconds: BTreeMap<(String, &'static str), f64>,
+    victim_seconds: BTreeMap<(String, &'static str, &'static str), f64>,
     active: BTreeMap<String, BTreeSet<u64>>,
     open: OpenStalls,
     excused: u64,
@@ -60,7 +60,7 @@ impl Accounts {
                 }
                 let site = self.site_of(stall);
                 if let Some(victims) = &stall.victims {
-                    let site = (site.clone(), verdict);
+                    let site = (site.clone(), verdict, basis_of(victims));
                     *self.victim_seconds.entry(site).or_default() += victims.delay_ms / 1e3;
                 }
                 *self.sites.entry((site, verdict)).or_default() += seconds;
@@ -143,8 +143,9 @@ impl Accounts {
         for ((site, verdict), seconds) in &self.sites {
             samples.set(&table::STALL_SITE_SECONDS, &[site, verdict], *seconds);
         }
-        for ((site, verdict), seconds) in &self.victim_seconds {
-            samples.set(&table::STALL_VICTIM_SECONDS, &[site, verdict], *seconds);
+        for ((site, verdict, basis), seconds) in &self.victim_seconds {
+            let labels = [site, *verdict, *basis];
+            samples.set(&table::STALL_VICTIM_SECONDS, &labels, *seconds);
         }
         samples.set(
             &table::STALLS_EXCUSED,
@@ -157,6 +158,15 @@ impl Accounts {
         samples.set(&table::REPORTS_SUPPRESSED, &[], to_f64(self.suppressed));
         let unlogged = self.unlogged.load(Ordering::Relaxed);
         samples.set(&table::REPORTS_DROPPED, &["log"], to_f64(unlogged));
+    }
+}
+
+/// What the victims of a stall are known from, as a label.
+fn basis_of(victims: &Victims) -> &'static str {
+    if victims.measured {
+        "measured"
+    } else {
+        "estimated"
     }
 }
 
@@ -176,7 +186,6 @@ pub(crate) fn to_f64(count: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::report::recorded;
-    use crate::stall::Victims;
 
     /// Long paths are cut to what tells files apart.
     #[test]
@@ -215,22 +224,28 @@ mod tests {
         assert_eq!(accounts.stuck(now, Duration::from_secs(1)), None);
     }
 
-    /// Victims' time is booked by the line that made them wait.
+    /// Victims' time is booked by the line that made them wait, what was measured apart from what is an estimate.
     #[test]
     fn victims_are_booked_by_site() {
         let mut accounts = Accounts::default();
-        for phase in [Phase::Open, Phase::Close] {
+        for (phase, measured, delay_ms) in [
+            (Phase::Open, true, 9000.0),
+            (Phase::Close, true, 1500.0),
+            (Phase::Close, false, 250.0),
+        ] {
             accounts.book(&Stall {
                 victims: Some(Victims {
                     count: 4,
-                    delay_ms: 1500.0,
+                    delay_ms,
+                    measured,
                     ..Victims::default()
                 }),
                 ..recorded::stall(1, phase)
             });
         }
-        let site = ("src/orders/db.rs:41".to_owned(), "sleep");
-        assert_eq!(accounts.victim_seconds, BTreeMap::from([(site, 1.5)]));
+        let site = |basis| ("src/orders/db.rs:41".to_owned(), "sleep", basis);
+        let expected = [(site("measured"), 1.5), (site("estimated"), 0.25)];
+        assert_eq!(accounts.victim_seconds, BTreeMap::from(expected));
     }
 
     /// However many runtimes there are, their labels are bounded.

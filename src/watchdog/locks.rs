@@ -39,7 +39,7 @@ pub(crate) struct Member {
 }
 
 /// The threads of watched runtimes, by thread id.
-pub(crate) type Roster = HashMap<i32, Member>;
+pub(crate) type Members = HashMap<i32, Member>;
 
 /// What was found out about one wait for a lock.
 #[derive(Debug, Clone)]
@@ -105,10 +105,10 @@ impl Locks {
         &mut self,
         now: Duration,
         looks: &mut Vec<Vec<Witness>>,
-        roster: &Roster,
+        members: &Members,
     ) {
-        if let Some(threads) = self.threads(now, roster) {
-            keep(looks, witnesses(&threads, roster, None));
+        if let Some(threads) = self.threads(now, members) {
+            keep(looks, witnesses(&threads, members, None));
         }
     }
 
@@ -118,7 +118,7 @@ impl Locks {
         now: Duration,
         futex: u64,
         looks: &mut Vec<Vec<Witness>>,
-        roster: &Roster,
+        members: &Members,
         pause: Duration,
     ) {
         let latest = looks.last().and_then(|look| look.first());
@@ -126,8 +126,8 @@ impl Locks {
         if looks.len() > 1 && latest.is_some_and(is_young) {
             return;
         }
-        if let Some(threads) = self.threads(now, roster) {
-            keep(looks, witnesses(&threads, roster, Some(futex)));
+        if let Some(threads) = self.threads(now, members) {
+            keep(looks, witnesses(&threads, members, Some(futex)));
         }
     }
 
@@ -138,13 +138,13 @@ impl Locks {
         (id, waiter): (u64, i32),
         futex: Option<u64>,
         looks: &mut Vec<Vec<Witness>>,
-        roster: &Roster,
+        members: &Members,
         capture: impl FnMut(&ThreadLook, Option<&Member>) -> Option<Captured>,
     ) -> LockFindings {
-        let threads = self.threads(now, roster);
+        let threads = self.threads(now, members);
         let threads = threads.as_deref().unwrap_or_default();
         if !threads.is_empty() {
-            keep(looks, witnesses(threads, roster, futex));
+            keep(looks, witnesses(threads, members, futex));
         }
         let suspicion = futex.map_or(Suspicion::Nobody, |futex| {
             suspicion(futex, owner_at(futex), looks)
@@ -153,13 +153,13 @@ impl Locks {
             (Suspicion::Holder { tid, grounds }, Some(futex)) => threads
                 .iter()
                 .find(|thread| thread.tid == tid)
-                .map(|thread| self.held_by(futex, thread, grounds, roster, capture)),
+                .map(|thread| self.held_by(futex, thread, grounds, members, capture)),
             _ => None,
         };
         let holder_tid = holder.as_ref().map(|holder| holder.thread.tid);
         let incident = futex.and_then(|futex| self.incidents.join(futex, id, waiter, holder_tid));
         LockFindings {
-            census: states(threads, waiter, holder_tid, roster),
+            census: states(threads, waiter, holder_tid, members),
             incident,
             suspicion,
             holder,
@@ -176,14 +176,14 @@ impl Locks {
     }
 
     /// The census of this look; `None` when the budget does not allow one.
-    fn threads(&mut self, now: Duration, roster: &Roster) -> Option<Arc<[ThreadLook]>> {
+    fn threads(&mut self, now: Duration, members: &Members) -> Option<Arc<[ThreadLook]>> {
         if let Some((at, threads)) = &self.latest
             && *at == now
         {
             return Some(Arc::clone(threads));
         }
         self.budget.take(now).then_some(())?;
-        let members: Vec<i32> = roster.keys().copied().collect();
+        let members: Vec<i32> = members.keys().copied().collect();
         let threads: Arc<[ThreadLook]> = census(&members, slots::monotonic).into();
         self.latest = Some((now, Arc::clone(&threads)));
         Some(threads)
@@ -194,10 +194,10 @@ impl Locks {
         futex: u64,
         thread: &ThreadLook,
         grounds: Grounds,
-        roster: &Roster,
+        members: &Members,
         mut capture: impl FnMut(&ThreadLook, Option<&Member>) -> Option<Captured>,
     ) -> HeldBy {
-        let member = roster.get(&thread.tid);
+        let member = members.get(&thread.tid);
         let known = self
             .stacks
             .get(&futex)
@@ -241,7 +241,7 @@ fn keep(looks: &mut Vec<Vec<Witness>>, look: Vec<Witness>) {
     looks.push(look);
 }
 
-fn witnesses(threads: &[ThreadLook], roster: &Roster, futex: Option<u64>) -> Vec<Witness> {
+fn witnesses(threads: &[ThreadLook], members: &Members, futex: Option<u64>) -> Vec<Witness> {
     let witness = |thread: &ThreadLook| {
         let waits_for = thread.futex();
         Witness {
@@ -249,7 +249,9 @@ fn witnesses(threads: &[ThreadLook], roster: &Roster, futex: Option<u64>) -> Vec
             state: thread.state,
             syscall: thread.syscall(),
             futex: waits_for,
-            in_poll: roster.get(&thread.tid).is_some_and(|member| member.in_poll),
+            in_poll: members
+                .get(&thread.tid)
+                .is_some_and(|member| member.in_poll),
             mentions: futex.is_some_and(|futex| waits_for != Some(futex) && thread.mentions(futex)),
             at: thread.at,
             cpu: thread.cpu,
@@ -267,7 +269,7 @@ fn states(
     threads: &[ThreadLook],
     waiter: i32,
     holder: Option<i32>,
-    roster: &Roster,
+    members: &Members,
 ) -> Vec<ThreadState> {
     let state = |thread: &ThreadLook| ThreadState {
         tid: thread.tid,
@@ -275,7 +277,7 @@ fn states(
         state: thread.state,
         syscall: thread.syscall(),
         futex: thread.futex().map(|futex| format!("{futex:#x}")),
-        task_id: roster.get(&thread.tid).and_then(|member| member.task_id),
+        task_id: members.get(&thread.tid).and_then(|member| member.task_id),
         holder: holder == Some(thread.tid),
     };
     let others = threads.iter().filter(|thread| thread.tid != waiter);

@@ -7,16 +7,13 @@ use super::observe::Subject;
 
 use crate::capture::{Captured, Capturer};
 use crate::procfs::{
-    Environment, EnvironmentTotals, Switches, SyscallState, ThreadFiles, syscall_name,
+    Environment, EnvironmentTotals, Switches, SyscallState, ThreadFiles, syscall_name, ticks,
 };
 use crate::runtime::slots::SlotView;
 use crate::stall::{
     Episode, Evidence, Judgement, KernelUse, MachineUse, Parts, Place, Span, SwitchUse, Tally,
     Wait, Witness,
 };
-
-/// One tick of the kernel's CPU accounting (USER_HZ is 100 in the kernel's interface to programs).
-const TICK: Duration = Duration::from_millis(10);
 
 /// What is kept about a worker between looks.
 #[derive(Debug)]
@@ -257,7 +254,6 @@ impl Worker {
 
     fn kernel_use(&self) -> Option<KernelUse> {
         let stat = self.files.stat()?;
-        let ticks = |ticks: u64| TICK.checked_mul(u32::try_from(ticks).ok()?);
         Some(KernelUse {
             user: ticks(stat.user_ticks)?,
             system: ticks(stat.system_ticks)?,

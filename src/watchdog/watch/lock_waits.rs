@@ -10,7 +10,7 @@ use crate::runtime::{attach, stacks};
 use crate::stall::{
     Crowd, Evidence, Holders, Judgement, Span, Verdict, Wait, Witness, holders, judge,
 };
-use crate::watchdog::locks::{LockFindings, Member, Roster};
+use crate::watchdog::locks::{LockFindings, Member, Members};
 
 impl Watch {
     /// The first look at the other threads, when a poll that waits for a lock may become a stall.
@@ -19,9 +19,9 @@ impl Watch {
         if !self.workers.get(&key).is_some_and(waits) {
             return;
         }
-        let roster = self.roster();
+        let members = self.members();
         if let Some(worker) = self.workers.get_mut(&key) {
-            self.locks.look_early(now, &mut worker.lock_looks, &roster);
+            self.locks.look_early(now, &mut worker.lock_looks, &members);
         }
     }
 
@@ -38,11 +38,12 @@ impl Watch {
         let Some(futex) = futex.filter(|_| judged.verdict == Verdict::LockWait) else {
             return Some(judged);
         };
-        let roster = self.roster();
+        let members = self.members();
         let threshold = self.threshold();
         let worker = self.workers.get_mut(&key)?;
         let looks = &mut worker.lock_looks;
-        self.locks.look_again(now, futex, looks, &roster, threshold);
+        self.locks
+            .look_again(now, futex, looks, &members, threshold);
         evidence.holders = holders(futex, owner_at(futex), looks);
         let ready = |look: &Vec<Witness>| look.iter().filter(|then| then.state == 'R').count();
         evidence.machine.crowd = looks.last().map(|look| Crowd {
@@ -83,7 +84,7 @@ impl Watch {
             self.locks.leave(id);
             return None;
         }
-        let roster = self.roster();
+        let members = self.members();
         let worker = self.workers.get_mut(&key)?;
         let captures = &mut self.captures;
         let capture = |thread: &ThreadLook, member: Option<&Member>| {
@@ -95,7 +96,7 @@ impl Watch {
             (id, worker.tid()),
             wait.and_then(Wait::futex),
             &mut worker.lock_looks,
-            &roster,
+            &members,
             capture,
         );
         // Locks change hands all the time; a circle is only called a deadlock when it has lasted.
@@ -112,7 +113,7 @@ impl Watch {
     }
 
     /// The threads of watched runtimes and what they do.
-    fn roster(&self) -> Roster {
+    fn members(&self) -> Members {
         let busy: Vec<i32> = self
             .workers
             .values()
