@@ -137,7 +137,7 @@ fn told(observed: &Observed, testimony: Testimony<'_>, config: &Config) -> Stall
             .and_then(|wait| wait.object.as_ref())
             .map(|object| object.text.clone()),
         fingerprint: fingerprint_of(observed, verdict, line.as_ref(), &stack),
-        advice: advise(verdict, &stack, judgement.circumstance),
+        advice: advise(verdict, &stack, &observed.wait, judgement.circumstance),
         line,
         stack,
         stack_via: captured.map_or(StackVia::None, |captured| captured.via),

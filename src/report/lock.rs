@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::short_path;
 use crate::stall::{
-    Circumstance, Frame, Holder, Incident, SourceLine, Stall, Suspicion, advise, own_line,
+    Circumstance, Frame, Holder, Incident, SourceLine, Stall, Suspicion, WaitClue, advise, own_line,
 };
 use crate::watchdog::{HeldBy, LockFindings};
 
@@ -62,7 +62,12 @@ pub(super) fn with_lock<'a>(
         } else {
             format!("possible deadlock between {}", places.join(" and "))
         });
-        stall.advice = advise(stall.verdict, &stall.stack, Some(Circumstance::Deadlock));
+        stall.advice = advise(
+            stall.verdict,
+            &stall.stack,
+            WaitClue::default(),
+            Some(Circumstance::Deadlock),
+        );
     }
     stall.census.clone_from(&lock.census);
     stall.holder = holder;

@@ -4,7 +4,7 @@
 //! its one event is a close.
 
 use crate::config::Config;
-use crate::stall::{Phase, StackVia, Stall, TaskInfo, advise, fingerprint};
+use crate::stall::{Phase, StackVia, Stall, TaskInfo, WaitClue, advise, fingerprint};
 use crate::watchdog::Standstill;
 
 /// What stands in the place of a runtime's name.
@@ -41,7 +41,12 @@ pub(crate) fn standstill(found: &Standstill, config: &Config) -> Stall {
         incident: None,
         victims: None,
         span: None,
-        advice: advise(judgement.verdict, &[], judgement.circumstance),
+        advice: advise(
+            judgement.verdict,
+            &[],
+            WaitClue::default(),
+            judgement.circumstance,
+        ),
         fingerprint: fingerprint(&[judgement.verdict.name(), PROCESS]),
         suppressed: 0,
     }

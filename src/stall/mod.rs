@@ -26,7 +26,7 @@ pub use event::{
 };
 pub use verdict::Verdict;
 
-pub(crate) use advice::{Circumstance, advise};
+pub(crate) use advice::{Circumstance, WaitClue, advise};
 pub(crate) use bucket::Bucket;
 pub(crate) use episode::{Episode, Look, Span, Step};
 pub(crate) use evidence::{Crowd, Evidence, KernelUse, MachineUse, Parts, SwitchUse};

@@ -7,7 +7,7 @@ use super::seat::Sighting;
 use super::violation::{Violation, ViolationKind, Violations};
 use super::watcher::SIGHTINGS_LEN_MAX;
 use crate::report::is_announced;
-use crate::stall::{Frame, Verdict, Waiting, advise, own_future, own_line, refine};
+use crate::stall::{Frame, Verdict, WaitClue, Waiting, advise, own_future, own_line, refine};
 use crate::symbolize::Symbolizer;
 
 /// Source paths of the standard library and of parking_lot (which Tokio can use), in which waiting for a lock ends.
@@ -138,13 +138,17 @@ fn seen_at(
 ) -> Violation {
     let verdict = refine(verdict(poll.kind, sighting), &stack, in_app);
     let object = sighting.object.as_ref();
+    let clue = WaitClue {
+        syscall: sighting.syscall.as_deref(),
+        target: object.and_then(|object| object.target),
+    };
     Violation {
         line: own_line(&stack, in_app),
         verdict: Some(verdict),
         syscall: sighting.syscall.clone(),
         wait_object: object.map(|object| object.text.clone()),
         future: own_future(&stack, in_app).or_else(|| poll.subject.future.map(str::to_owned)),
-        advice: advise(verdict, &stack, None),
+        advice: advise(verdict, &stack, clue, None),
         stack,
         ..unseen(poll)
     }

@@ -55,6 +55,33 @@ fn socket() {
 }
 
 #[inline(never)]
+fn accepts_a_late_client() -> RangeInclusive<u32> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = std::thread::spawn(move || {
+        std::thread::sleep(BLOCK);
+        TcpStream::connect(address)
+    });
+    let line = line!() + 1;
+    let accepted = listener.accept();
+    assert!(accepted.is_ok() && client.join().unwrap().is_ok());
+    line..=line
+}
+
+/// Of two waits on sockets the system call tells which advice is right.
+#[test]
+fn accept() {
+    let stall = found(
+        "wait-accept",
+        multi(),
+        Verdict::Socket,
+        file!(),
+        accepts_a_late_client,
+    );
+    assert_eq!(stall.advice.as_ref().unwrap().rule, "accept");
+}
+
+#[inline(never)]
 fn waits_for_a_child() -> RangeInclusive<u32> {
     let mut child = Command::new("sleep")
         .arg("0.3")
