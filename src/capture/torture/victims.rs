@@ -1,20 +1,27 @@
 //! The tortured threads: each does one thing, over and over, that must survive a signal at any instruction.
 
+use std::backtrace::Backtrace;
 use std::hint::black_box;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::capture::sys;
 
 /// A library of the C library's own that nothing else loads.
 const LIBRARY: &std::ffi::CStr = c"libBrokenLocale.so.1";
+
+/// A thread rests so many times as long as its turn took, so that eight of them leave the CPUs to the one who is asked.
+const REST: u32 = 4;
+
+/// What a thread panics with on purpose, as the hook finds it.
+const PANIC: &str = "tortured";
 
 /// Where a thread is to be found.
 #[derive(Debug, Clone)]
@@ -36,6 +43,7 @@ impl Identity {
 struct Shared {
     identity: Mutex<Option<Identity>>,
     turns: AtomicU64,
+    is_at_it: AtomicBool,
     stop: AtomicBool,
 }
 
@@ -51,6 +59,11 @@ impl Victim {
     /// How often it has done its thing.
     pub(super) fn progress(&self) -> u64 {
         self.shared.turns.load(Ordering::Relaxed)
+    }
+
+    /// Whether it does its thing now, as far as one can tell from outside.
+    pub(super) fn is_at_it(&self) -> bool {
+        self.shared.is_at_it.load(Ordering::Relaxed)
     }
 
     /// Where it is now.
@@ -96,6 +109,20 @@ pub(super) fn start() -> Vec<Victim> {
         .collect()
 }
 
+/// Panics on purpose go through a hook that unwinds the stack for a backtrace, as the standard library's does, and prints
+/// nothing. It is not resolved: the debug information that this parses, piece by piece, could not be told from a leak.
+pub(super) fn hush_their_panics() {
+    let loud = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload().downcast_ref() == Some(&PANIC) {
+            drop(black_box(Backtrace::force_capture()));
+        } else {
+            loud(panic);
+        }
+    }));
+}
+
+#[expect(clippy::disallowed_methods, reason = "the thread rests")]
 fn start_one(name: &'static str, turn: Turn) -> Victim {
     let shared = Arc::new(Shared::default());
     let thread = std::thread::spawn({
@@ -103,8 +130,12 @@ fn start_one(name: &'static str, turn: Turn) -> Victim {
         move || {
             *shared.identity.lock().unwrap() = Some(Identity::own());
             while !shared.stop.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                shared.is_at_it.store(true, Ordering::Relaxed);
                 turn(&shared);
+                shared.is_at_it.store(false, Ordering::Relaxed);
                 shared.turns.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(begun.elapsed() * REST);
             }
         }
     });
@@ -143,12 +174,12 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// Unwinds as a panic does, without the panic hook's output.
+/// Panics deep down, with things to drop on the way, and catches it.
 fn unwinds(_: &Shared) {
     fn down(depth: u64, dropped: &mut u64) {
         let guard = Guard(dropped);
         if depth == 0 {
-            resume_unwind(Box::new(depth));
+            panic!("tortured");
         }
         down(depth - 1, guard.0);
     }
