@@ -40,8 +40,8 @@ const FILE_BYTES: usize = 16 << 20;
 /// Bytes of one direct read: so many that the disk takes longer for them than the kernel for asking it.
 const PART_BYTES: usize = 256 << 10;
 
-/// Bytes written before each sync: a page, so that the waiting outweighs the copying by far.
-const SYNCED_BYTES: usize = 4096;
+/// Bytes written before each sync: so many that the disk takes longer for them than the kernel for copying and for its journal.
+const SYNCED_BYTES: usize = 256 << 10;
 
 /// What a buffer for direct reads must be aligned to on every usual file system.
 const ALIGNMENT: usize = 4096;
