@@ -80,7 +80,7 @@ fn round(scope: &Scope, fault: &str, name: &str, mut builder: Builder) -> Round 
     plan.on(
         fault,
         Settings {
-            duration_ms: BLOCK_MS,
+            duration_ms: Some(BLOCK_MS),
             ..Settings::default()
         },
     )

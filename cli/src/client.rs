@@ -50,11 +50,11 @@ pub(crate) struct FaultState {
     pub(crate) failed: u64,
     /// Begin of the last firing, in milliseconds since the Unix epoch.
     pub(crate) last_fired_at: Option<u64>,
-    /// How long the last finished firing blocked, in milliseconds.
+    /// How long the last finished firing lasted, in milliseconds.
     pub(crate) last_blocked_ms: Option<f64>,
     /// Why it last could not act.
     pub(crate) last_error: Option<String>,
-    /// Tasks left behind.
+    /// What it has made and that is still there.
     pub(crate) leaked: u64,
 }
 
@@ -118,14 +118,19 @@ impl Client {
         })
     }
 
+    /// Every metric, in the text format of Prometheus.
+    pub(crate) async fn metrics(&self) -> Result<String, Failure> {
+        let response = self.send(self.request(Method::GET, "/metrics")).await?;
+        response.text().await.map_err(|error| self.broken(&error))
+    }
+
     /// The sum of a metric's series.
     ///
     /// # Errors
     ///
     /// When the page has no such metric, or with values that are no counts.
     pub(crate) async fn metric(&self, name: &str) -> Result<u64, Failure> {
-        let response = self.send(self.request(Method::GET, "/metrics")).await?;
-        let page = response.text().await.map_err(|error| self.broken(&error))?;
+        let page = self.metrics().await?;
         let series = page
             .lines()
             .filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '))

@@ -2,21 +2,23 @@
 
 use std::str::FromStr;
 
-use faults::{CATALOGUE, Fault};
+use faults::{CATALOGUE, Fault, Finding};
 
 /// Faults in the order in which they were given, each once.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultList(pub(crate) Vec<&'static Fault>);
 
 impl FaultList {
-    /// The four that block, in the order of the catalogue.
-    pub(crate) fn blocking() -> Self {
-        Self(
-            CATALOGUE
-                .into_iter()
-                .filter(|fault| fault.is_blocking())
-                .collect(),
-        )
+    /// Those that ordinary traffic is enough to show, in the order of the catalogue. The others end connections, or need
+    /// clients that come and go or do not read.
+    pub(crate) fn shown_by_traffic() -> Self {
+        let is_shown = |fault: &&Fault| {
+            matches!(
+                fault.finding,
+                Finding::Stall { .. } | Finding::Condition { .. } | Finding::Slow { .. }
+            )
+        };
+        Self(CATALOGUE.into_iter().filter(is_shown).collect())
     }
 }
 
@@ -75,6 +77,10 @@ mod tests {
                 "{text}: {error}"
             );
         }
-        assert_eq!(FaultList::blocking().0.len(), 4);
+        assert_eq!(
+            names(&FaultList::shown_by_traffic().0),
+            "block-sleep, block-cpu, std-mutex, blocking-fs, giant-room, blocking-pool-exhausted, lock-across-await, \
+             await-in-fanout"
+        );
     }
 }

@@ -64,7 +64,7 @@ mod tests {
         );
         register(&registry, &plan).unwrap();
         let settings = Settings {
-            duration_ms: 1,
+            duration_ms: Some(1),
             ..Settings::default()
         };
         plan.on("block-sleep", settings).unwrap();

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use faults::{Error, Plan, Settings, Status};
+use serde_json::{Map, Value};
 
 /// `GET /faults`, `PUT /faults/{name}` with optional settings as JSON, `DELETE /faults/{name}`.
 pub(crate) fn router(plan: Arc<Plan>) -> Router {
@@ -45,7 +46,10 @@ fn settings(body: &[u8]) -> Result<Settings, Problem> {
     if body.is_empty() {
         return Ok(Settings::default());
     }
-    serde_json::from_slice(body).map_err(|error| Problem {
+    // By name only: an array of three numbers would be read as the three settings.
+    let fields = serde_json::from_slice::<Map<String, Value>>(body);
+    let settings = fields.and_then(|fields| serde_json::from_value(Value::Object(fields)));
+    settings.map_err(|error| Problem {
         status: StatusCode::BAD_REQUEST,
         error: format!(
             "settings cannot be read ({error}), expected JSON such as {{\"duration_ms\": 300, \"pause_ms\": 1000}}, or no body"
@@ -86,11 +90,12 @@ impl IntoResponse for Problem {
 mod tests {
     use super::*;
 
-    /// Goal: an empty body means the defaults, a partial one fills them in, anything else is refused with an example.
+    /// Goal: an empty body sets nothing, a partial one sets what it names, anything else is refused with an example.
     #[test]
     fn bodies() {
         assert_eq!(settings(b"").unwrap(), Settings::default());
-        assert_eq!(settings(br#"{"duration_ms": 50}"#).unwrap().duration_ms, 50);
+        let partial = settings(br#"{"duration_ms": 50}"#).unwrap();
+        assert_eq!((partial.duration_ms, partial.pause_ms), (Some(50), None));
         for body in [
             "{",
             "[1, 2, 3]",
@@ -119,7 +124,7 @@ mod tests {
             StatusCode::NOT_FOUND
         );
         let too_long = Settings {
-            duration_ms: 60_000,
+            duration_ms: Some(60_000),
             ..Settings::default()
         };
         assert_eq!(

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use faults::{Fault, Point};
+
 /// A reference service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,6 +33,19 @@ impl Service {
             Self::Chat => "IRC",
             Self::Exchange => "FIX",
         }
+    }
+
+    /// Where faults can act in it.
+    pub(crate) const fn points(self) -> &'static [Point] {
+        match self {
+            Self::Chat => chat::POINTS,
+            Self::Exchange => exchange::POINTS,
+        }
+    }
+
+    /// Whether a fault can act in it.
+    pub(crate) fn has(self, fault: &Fault) -> bool {
+        self.points().contains(&fault.point)
     }
 
     /// The option of `serve` that sets its address.

@@ -11,10 +11,10 @@ use crate::fault_list::FaultList;
 /// `demo`.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Blocking faults to walk through, or `none` for a clean run [default: all four]
+    /// Faults to walk through, or `none` for a clean run [default: all that show under this load]
     #[arg(long, value_name = "none|NAME,…")]
     pub(crate) faults: Option<FaultList>,
-    /// Ends after so many seconds at most [default: 55, with --faults none 20]
+    /// Ends after so many seconds at most [default: 110, with --faults none 20]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
     /// Runtime of the services

@@ -17,12 +17,15 @@ pub(crate) enum Faults {
     On {
         /// Which fault
         name: String,
-        /// How long one firing blocks [default: 300]
+        /// How long one firing lasts [default: the fault's own, see `faults list`]
         #[arg(long, value_name = "MS")]
         duration_ms: Option<u64>,
-        /// Pause between two firings [default: 1000]
+        /// Pause between two firings [default: the fault's own]
         #[arg(long, value_name = "MS")]
         pause_ms: Option<u64>,
+        /// How many there are of what the fault makes or leaves [default: the fault's own]
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
         #[command(flatten)]
         at: At,
     },

@@ -141,11 +141,7 @@ impl Host {
 
     /// The faults of the service, those of `--faults` on.
     fn plan(&self) -> Result<Arc<Plan>, Failure> {
-        let points = match self.service {
-            Service::Chat => chat::POINTS,
-            Service::Exchange => exchange::POINTS,
-        };
-        let plan = Arc::new(Plan::new(self.service.name(), points));
+        let plan = Arc::new(Plan::new(self.service.name(), self.service.points()));
         for fault in &self.options.faults.0 {
             plan.on(fault.name, Settings::default())
                 .map_err(|error| Failure::Usage(error.to_string()))?;

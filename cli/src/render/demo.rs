@@ -195,9 +195,16 @@ fn outcome_text(outcome: &Outcome) -> String {
             .as_ref()
             .map_or_else(String::new, |note| format!(": {note}"));
         return format!(
-            "  {} {} was on and no stall was reported for it{note}",
+            "  {} {} was on and nothing was found of it{note}",
             styled(BAD, "NOT FOUND"),
             outcome.fault
+        );
+    }
+    if let Some(shown_by) = &outcome.shown_by {
+        return format!(
+            "  {} {shown_by}; {}",
+            styled(STRONG, "FOUND"),
+            styled(GOOD, "as declared")
         );
     }
     let verdict = if outcome.is_as_declared() {
@@ -236,8 +243,12 @@ fn summary_text(summary: &Summary, outcomes: &[Outcome]) -> String {
             "true",
             "error",
         ]);
-        let word = |is: bool| if is { "right" } else { "wrong" }.to_owned();
         for outcome in outcomes {
+            let word = |is: bool| match (outcome.declared, is) {
+                ("stall", true) => "right".to_owned(),
+                ("stall", false) => "wrong".to_owned(),
+                _ => "–".to_owned(),
+            };
             rows.add_row(vec![
                 outcome.fault.to_owned(),
                 outcome.service.to_string(),
@@ -259,8 +270,10 @@ fn summary_text(summary: &Summary, outcomes: &[Outcome]) -> String {
         format!(", the first report after {first:.1} s")
     });
     let found = format!(
-        "{} of {} faults found, {} on the right line, {} with the right verdict{first}",
-        summary.faults_found, summary.faults_tried, summary.right_line, summary.right_verdict
+        "{} of {} faults found, {} as declared with line and verdict{first}",
+        summary.faults_found,
+        summary.faults_tried,
+        outcomes.iter().filter(|of| of.is_as_declared()).count()
     );
     if summary.faults_tried > 0 {
         lines.push(styled(if is_good { GOOD } else { BAD }, &found));

@@ -1,6 +1,6 @@
 //! Faults as a person reads them. PURE.
 
-use faults::{Fault, Finding};
+use faults::{Fault, Finding, Parameter};
 use serde_json::{Value, json};
 
 use super::number::ms_or_dash;
@@ -15,14 +15,15 @@ pub(super) fn catalogue(faults: &[&Fault]) -> String {
         .iter()
         .map(|fault| {
             format!(
-                "{}\n    {}{}\n    {}{}\n    {}{}",
+                "{}\n    {}{}\n    {}{}\n    {}{}{}",
                 styled(STRONG, fault.name),
                 styled(FAINT, "seen    "),
                 fault.symptom,
                 styled(FAINT, "because "),
                 fault.mechanism,
                 styled(FAINT, "found   "),
-                finding(&fault.finding)
+                finding(&fault.finding),
+                parameters(fault)
             )
         })
         .collect();
@@ -31,6 +32,23 @@ pub(super) fn catalogue(faults: &[&Fault]) -> String {
         entries.join("\n"),
         faults.first().map_or("NAME", |fault| fault.name)
     )
+}
+
+/// What can be set, a line each.
+fn parameters(fault: &Fault) -> String {
+    let line = |(name, parameter): (&str, &Parameter)| {
+        let option = name.replace('_', "-");
+        let bounds = &parameter.bounds;
+        format!(
+            "\n    {}--{option} {}: how {}, {} to {}",
+            styled(FAINT, "set     "),
+            parameter.default,
+            parameter.meaning,
+            bounds.start(),
+            bounds.end()
+        )
+    };
+    fault.parameters.iter().map(line).collect()
 }
 
 /// What must be found, in words.
@@ -54,7 +72,18 @@ pub(super) fn finding(finding: &Finding) -> String {
                 lines.end()
             )
         }
-        Finding::Metric { names } => format!("a rise of {}", names.join(" or ")),
+        Finding::Condition { condition } => format!("the condition {condition}"),
+        Finding::Metric { names, by } => {
+            format!("a rise of {} by {by} or more", names.join(" or "))
+        }
+        Finding::Slow {
+            histogram,
+            above_ms,
+        } => format!("{histogram} above {above_ms} ms"),
+        Finding::Rate {
+            counter,
+            per_second,
+        } => format!("{counter} rising by {per_second} a second or more"),
         _ => "see its documentation".to_owned(),
     }
 }
@@ -93,8 +122,9 @@ fn rows(states: &[FaultState]) -> String {
         "state",
         "duration",
         "pause",
+        "count",
         "fired",
-        "last blocked",
+        "last lasted",
         "left behind",
         "trouble",
     ]);
@@ -102,8 +132,12 @@ fn rows(states: &[FaultState]) -> String {
         rows.add_row(vec![
             state.name.clone(),
             if state.on { "on" } else { "off" }.to_owned(),
-            format!("{} ms", state.settings.duration_ms),
-            format!("{} ms", state.settings.pause_ms),
+            ms_setting(state.settings.duration_ms),
+            ms_setting(state.settings.pause_ms),
+            state
+                .settings
+                .count
+                .map_or_else(|| "–".to_owned(), |count| count.to_string()),
             state.fired.to_string(),
             ms_or_dash(state.last_blocked_ms),
             state.leaked.to_string(),
@@ -111,6 +145,10 @@ fn rows(states: &[FaultState]) -> String {
         ]);
     }
     text(&rows)
+}
+
+fn ms_setting(ms: Option<u64>) -> String {
+    ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms} ms"))
 }
 
 /// For scripts: one object a service.
@@ -128,13 +166,20 @@ pub(super) fn states_json(states: &[(AdminAddress, Vec<FaultState>)]) -> Value {
 /// What was done in a service.
 pub(super) fn switched(address: &AdminAddress, state: &FaultState) -> String {
     if state.on {
-        format!(
-            "{address}: {} is {}, {} ms at a time with pauses of {} ms",
-            state.name,
-            styled(BAD, "on"),
-            state.settings.duration_ms,
-            state.settings.pause_ms
-        )
+        let settings = &state.settings;
+        let words = [
+            settings.duration_ms.map(|ms| format!("{ms} ms at a time")),
+            settings
+                .pause_ms
+                .map(|ms| format!("with pauses of {ms} ms")),
+            settings.count.map(|count| format!("count {count}")),
+        ];
+        let words: String = words
+            .into_iter()
+            .flatten()
+            .map(|word| format!(", {word}"))
+            .collect();
+        format!("{address}: {} is {}{words}", state.name, styled(BAD, "on"))
     } else {
         format!(
             "{address}: {} is off, it has acted {} times",
@@ -161,5 +206,6 @@ mod tests {
         }
         assert!(text.contains("a stall, sleep, at examples/faults/src/block_sleep.rs:"));
         assert!(text.contains("a rise of "));
+        assert!(text.contains("--count 600: how many calls are under way at once, 1 to 1024"));
     }
 }

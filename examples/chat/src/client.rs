@@ -277,6 +277,7 @@ impl Client {
         if !name::looks_like_room(target) {
             return self.whisper(speech, target, &text, received);
         }
+        self.shared.options.faults.room_lookup(target).await;
         let Some(room) = self.joined.get(&Folded::new(target)) else {
             return refuse(match self.absent(target) {
                 Numeric::NotOnChannel => Numeric::CannotSendToChannel,

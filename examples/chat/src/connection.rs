@@ -85,6 +85,7 @@ pub(crate) async fn serve(
         result = &mut writer => End::new(Closed::Error, broken(result.err())),
         () = outbox.evicted() => End::new(Closed::SendQueue, "SendQ exceeded"),
         () = shared.stop.cancelled() => End::new(Closed::Shutdown, "Server shutting down"),
+        () = shared.options.faults.connection() => End::new(Closed::Error, "Connection reset"),
     };
     tally.closed = end.closed;
     outbox.finish(end.last_line());

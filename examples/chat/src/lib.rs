@@ -44,9 +44,14 @@ pub use options::Options;
 pub use outbox::SendLimits;
 pub use server::run;
 
-/// Where faults can act in this service: in the handling of a PRIVMSG, at a full send queue, at the end of a connection.
+/// Where faults can act in this service: in the handling of a PRIVMSG and on its way to a room, at the begin of a fan-out, at
+/// a full send queue, beside a connection and at its end, and where connections are accepted.
 pub static POINTS: &[faults::Point] = &[
     faults::Point::Handler,
+    faults::Point::RoomLookup,
+    faults::Point::FanOut,
     faults::Point::SendQueue,
+    faults::Point::Connection,
     faults::Point::SessionEnd,
+    faults::Point::Accept,
 ];

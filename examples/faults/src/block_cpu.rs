@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::fault::{Fault, Finding};
+use crate::fault::Fault;
+use crate::finding::Finding;
 use crate::marker;
+use crate::parameter::Parameters;
 use crate::point::Point;
 
 /// Rounds between two looks at the clocks: about half a millisecond, since the thread's CPU clock is a system call of a
@@ -30,6 +32,7 @@ pub static FAULT: Fault = Fault {
     symptom: "every task on the worker pauses while one core is busy",
     mechanism: "a computation without an .await keeps the worker; the runtime cannot take the thread back",
     point: Point::Handler,
+    parameters: Parameters::waiting("much CPU time the handler takes"),
     finding: Finding::Stall {
         verdict: "cpu-user",
         file: file!(),
@@ -65,7 +68,7 @@ pub fn hash_in_task(duration: Duration) -> u64 {
 }
 
 /// CPU time that the calling thread has used.
-fn thread_cpu() -> Duration {
+pub(crate) fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     // A CPU clock starts at zero and never runs backwards, so neither part can be negative.
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

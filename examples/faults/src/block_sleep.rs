@@ -7,8 +7,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::fault::{Fault, Finding};
+use crate::fault::Fault;
+use crate::finding::Finding;
 use crate::marker;
+use crate::parameter::Parameters;
 use crate::point::Point;
 
 const SOURCE: &str = include_str!("block_sleep.rs");
@@ -19,6 +21,7 @@ pub static FAULT: Fault = Fault {
     symptom: "every task on the worker pauses together while the CPU is idle",
     mechanism: "std::thread::sleep in an async handler puts the worker's thread to sleep instead of the task",
     point: Point::Handler,
+    parameters: Parameters::waiting("long the handler sleeps"),
     finding: Finding::Stall {
         verdict: "sleep",
         file: file!(),

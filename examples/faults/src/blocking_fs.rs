@@ -22,8 +22,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::{ioctl_fionread, write};
 
-use crate::fault::{Fault, Finding};
+use crate::fault::Fault;
+use crate::finding::Finding;
 use crate::marker;
+use crate::parameter::Parameters;
 use crate::point::Point;
 
 /// How often the helper looks whether its byte was taken: late by at most this, without burning CPU.
@@ -37,6 +39,7 @@ pub static FAULT: Fault = Fault {
     symptom: "every task on the worker pauses while the CPU is idle and a file answers slowly",
     mechanism: "std::fs::read in an async handler blocks the worker in the kernel until the data arrives",
     point: Point::Handler,
+    parameters: Parameters::waiting("long the file takes to answer"),
     finding: Finding::Stall {
         verdict: "pipe",
         file: file!(),

@@ -1,22 +1,35 @@
 //! The catalogue: what each fault is, and the finding that must appear when it is on.
 
 use std::io;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::finding::Finding;
+use crate::parameter::Parameters;
 use crate::point::Point;
-use crate::{block_cpu, block_sleep, blocking_fs, std_mutex, task_leak, unbounded_queue};
+use crate::{
+    await_in_fanout, block_cpu, block_sleep, blocking_fs, blocking_pool, fd_exhausted, giant_room,
+    lock_across_await, panic_detached, reconnect_storm, std_mutex, task_leak, timer_storm,
+    unbounded_queue,
+};
 
-/// Every fault there is, blocking ones first.
-pub static CATALOGUE: [&Fault; 6] = [
+/// Every fault there is: those that block a worker first, then those that make tasks wait, then the rest.
+pub static CATALOGUE: [&Fault; 14] = [
     &block_sleep::FAULT,
     &block_cpu::FAULT,
     &std_mutex::FAULT,
     &blocking_fs::FAULT,
+    &giant_room::FAULT,
+    &blocking_pool::FAULT,
+    &lock_across_await::FAULT,
+    &await_in_fanout::FAULT,
     &unbounded_queue::FAULT,
     &task_leak::FAULT,
+    &panic_detached::FAULT,
+    &reconnect_storm::FAULT,
+    &timer_storm::FAULT,
+    &fd_exhausted::FAULT,
 ];
 
 /// One fault: symptom, mechanism, where it acts, and what must be found.
@@ -30,6 +43,8 @@ pub struct Fault {
     pub mechanism: &'static str,
     /// Where in a service it acts.
     pub point: Point,
+    /// What can be set when it is switched on.
+    pub parameters: Parameters,
     /// What an observer must find.
     pub finding: Finding,
     /// Blocks the calling thread for at least the given time and returns how long it was; `None` for faults that do not
@@ -48,6 +63,11 @@ impl Fault {
         CATALOGUE.into_iter().find(|fault| fault.name == name)
     }
 
+    /// Whether this is `other`.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+
     /// Whether it blocks a worker, so that it takes a duration and its finding is a stall.
     #[must_use]
     pub const fn is_blocking(&self) -> bool {
@@ -55,51 +75,20 @@ impl Fault {
     }
 }
 
-/// What an observer must find while a fault is on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-#[non_exhaustive]
-pub enum Finding {
-    /// A stalled worker with this verdict, whose innermost own frame stands on one of these lines.
-    Stall {
-        /// `cpu-user`, `sleep`, `lock-wait` or `pipe`.
-        verdict: &'static str,
-        /// Path as the compiler recorded it, relative to the workspace: compare with the end of a reported path.
-        file: &'static str,
-        /// Lines, from 1: one line for a blocking call, a range for a loop.
-        lines: RangeInclusive<u32>,
-    },
-    /// Metrics that rise, each in the services that have it.
-    Metric {
-        /// Prometheus names.
-        names: &'static [&'static str],
-    },
-}
-
-impl Finding {
-    /// Whether a reported verdict and source line are this finding.
-    #[must_use]
-    pub fn is_stall_at(&self, verdict: &str, file: &str, line: u32) -> bool {
-        match self {
-            Self::Stall {
-                verdict: expected,
-                file: suffix,
-                lines,
-            } => *expected == verdict && file.ends_with(suffix) && lines.contains(&line),
-            Self::Metric { .. } => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const BLOCKING: [(&str, &str, &str); 4] = [
+    const BLOCKING: [(&str, &str, &str); 5] = [
         ("block-sleep", "sleep", "examples/faults/src/block_sleep.rs"),
         ("block-cpu", "cpu-user", "examples/faults/src/block_cpu.rs"),
         ("std-mutex", "lock-wait", "examples/faults/src/std_mutex.rs"),
         ("blocking-fs", "pipe", "examples/faults/src/blocking_fs.rs"),
+        (
+            "giant-room",
+            "cpu-user",
+            "examples/faults/src/giant_room.rs",
+        ),
     ];
 
     /// Goal: the catalogue has every fault of the plan, each completely described.
@@ -113,8 +102,16 @@ mod tests {
                 "block-cpu",
                 "std-mutex",
                 "blocking-fs",
+                "giant-room",
+                "blocking-pool-exhausted",
+                "lock-across-await",
+                "await-in-fanout",
                 "unbounded-queue",
-                "task-leak"
+                "task-leak",
+                "panic-detached",
+                "reconnect-storm",
+                "timer-storm",
+                "fd-exhausted",
             ]
         );
         for fault in CATALOGUE {
@@ -165,16 +162,35 @@ mod tests {
         }
     }
 
-    /// Goal: the faults that do not block name at least one metric each.
+    /// Goal: a fault is found as a stall if, and only if, it blocks.
     #[test]
-    fn others_name_metrics() {
-        for name in ["unbounded-queue", "task-leak"] {
-            let fault = Fault::named(name).unwrap();
-            assert!(!fault.is_blocking());
-            let Finding::Metric { names } = &fault.finding else {
-                panic!("{name} must be found by a metric");
-            };
-            assert!(!names.is_empty());
+    fn only_stalls_block() {
+        for fault in CATALOGUE {
+            let is_stall = matches!(fault.finding, Finding::Stall { .. });
+            assert_eq!(fault.is_blocking(), is_stall, "{}", fault.name);
+        }
+    }
+
+    /// Goal: whoever reads about the faults reads about each of them, with its parameters as they are.
+    #[test]
+    fn readme_has_every_fault() {
+        let readme = include_str!("../README.md");
+        for fault in CATALOGUE {
+            let row = readme
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{}` |", fault.name)))
+                .unwrap_or_else(|| panic!("{} has no row in README.md", fault.name));
+            assert!(row.contains(&format!("`{}`", fault.point.name())), "{row}");
+            for (name, parameter) in fault.parameters.iter() {
+                let bounds = &parameter.bounds;
+                let text = format!(
+                    "`{name}` {} ({} to {})",
+                    parameter.default,
+                    bounds.start(),
+                    bounds.end()
+                );
+                assert!(row.contains(&text), "expected {text} in {row}");
+            }
         }
     }
 
@@ -191,5 +207,10 @@ mod tests {
         );
         let json = serde_json::to_value(Fault::named("task-leak").unwrap()).unwrap();
         assert_eq!(json["finding"]["names"][0], "tokio_alive_tasks");
+        let json = serde_json::to_value(Fault::named("blocking-pool-exhausted").unwrap()).unwrap();
+        assert_eq!(json["finding"]["condition"], "blocking-pool-exhausted");
+        assert_eq!(json["parameters"]["count"]["default"], 600);
+        assert_eq!(json["parameters"]["count"]["bounds"]["end"], 1024);
+        assert!(json["parameters"].get("pause_ms").is_none());
     }
 }

@@ -9,12 +9,20 @@ use serde::Serialize;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Point {
-    /// A task handles one message: faults that block act here.
+    /// A task handles one message: faults that block act here, and `blocking-pool-exhausted` hands calls over.
     Handler,
     /// A bounded send queue is full: `unbounded-queue` keeps the message anyway.
     SendQueue,
     /// A connection or session ends: `task-leak` leaves a task behind.
     SessionEnd,
+    /// A message is on its way to a room: `lock-across-await` looks the room up in a table of its own.
+    RoomLookup,
+    /// A room begins to send a line to its members: `giant-room` and `await-in-fanout` act here.
+    FanOut,
+    /// A connection lives: what may end it or keep its task busy waits beside it.
+    Connection,
+    /// The service accepts connections. Nothing to call: `fd-exhausted` takes the descriptors of the process.
+    Accept,
 }
 
 impl Point {
@@ -25,6 +33,10 @@ impl Point {
             Self::Handler => "handler",
             Self::SendQueue => "send-queue",
             Self::SessionEnd => "session-end",
+            Self::RoomLookup => "room-lookup",
+            Self::FanOut => "fan-out",
+            Self::Connection => "connection",
+            Self::Accept => "accept",
         }
     }
 
@@ -34,6 +46,10 @@ impl Point {
             Self::Handler => 1,
             Self::SendQueue => 1 << 1,
             Self::SessionEnd => 1 << 2,
+            Self::RoomLookup => 1 << 3,
+            Self::FanOut => 1 << 4,
+            Self::Connection => 1 << 5,
+            Self::Accept => 1 << 6,
         }
     }
 }

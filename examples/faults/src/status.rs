@@ -13,9 +13,9 @@ pub struct Status {
     pub fault: &'static Fault,
     /// Whether it is on.
     pub on: bool,
-    /// The settings it was last switched on with; the defaults before that.
+    /// The settings it was last switched on with; the fault's defaults before that.
     pub settings: Settings,
-    /// Visits of the fault's point while it was on.
+    /// Visits of the fault's point while it was on, as far as it has to be asked there.
     pub visits: u64,
     /// How often it acted, counted at the begin.
     pub fired: u64,
@@ -23,11 +23,12 @@ pub struct Status {
     pub failed: u64,
     /// When it last began to act, in milliseconds since the Unix epoch.
     pub last_fired_at: Option<u64>,
-    /// How long the last finished firing of a blocking fault kept its thread, in milliseconds: the truth to hold a report
-    /// against.
+    /// How long the last finished firing kept its thread, or those that wait for it, in milliseconds: the truth to hold a
+    /// report against.
     pub last_blocked_ms: Option<f64>,
     /// Why it last could not act.
     pub last_error: Option<String>,
-    /// Tasks that `task-leak` has left behind and that still wait; 0 for the other faults.
+    /// What the fault has made and that is still there: waiting tasks, calls under way, ticking connections, descriptors
+    /// held. Comes to 0 when the fault is switched off, at once or with the next breath of those concerned.
     pub leaked: usize,
 }

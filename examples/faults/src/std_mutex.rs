@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::fault::{Fault, Finding};
+use crate::fault::Fault;
+use crate::finding::Finding;
 use crate::marker;
+use crate::parameter::Parameters;
 use crate::point::Point;
 
 const SOURCE: &str = include_str!("std_mutex.rs");
@@ -22,6 +24,7 @@ pub static FAULT: Fault = Fault {
     symptom: "every task on the worker pauses while the CPU is idle, until another thread is done",
     mechanism: "std::sync::Mutex::lock in an async handler blocks the worker while another thread holds the lock",
     point: Point::Handler,
+    parameters: Parameters::waiting("long the lock is held"),
     finding: Finding::Stall {
         verdict: "lock-wait",
         file: file!(),

@@ -14,6 +14,8 @@ pub(crate) struct Switch {
     pub(crate) fault: &'static Fault,
     is_on: bool,
     settings: Settings,
+    /// When it was last switched on.
+    on_since: Option<Instant>,
     visits: u64,
     fired: u64,
     failed: u64,
@@ -30,7 +32,8 @@ impl Switch {
         Self {
             fault,
             is_on: false,
-            settings: Settings::default(),
+            settings: fault.parameters.defaults(),
+            on_since: None,
             visits: 0,
             fired: 0,
             failed: 0,
@@ -45,10 +48,17 @@ impl Switch {
         self.is_on
     }
 
-    /// Switches on, or changes the settings of what is on. The first visit after switching on fires without a pause.
-    pub(crate) fn on(&mut self, settings: Settings) {
+    /// What it was last switched on with, and when; `None` while it is off.
+    pub(crate) fn setting(&self) -> Option<(Settings, Instant)> {
+        Some((self.settings, self.on_since.filter(|_| self.is_on)?))
+    }
+
+    /// Switches on at `now`, or changes the settings of what is on. The first visit after switching on fires without a
+    /// pause.
+    pub(crate) fn on(&mut self, settings: Settings, now: Instant) {
         if !self.is_on {
             self.ended_at = None;
+            self.on_since = Some(now);
         }
         self.is_on = true;
         self.settings = settings;
@@ -76,6 +86,24 @@ impl Switch {
         }
     }
 
+    /// How long it is at `now` until the pause is over; `None` if the fault is off.
+    pub(crate) fn due_in(&self, now: Instant) -> Option<Duration> {
+        let due = self
+            .ended_at
+            .map(|ended_at| ended_at + self.settings.pause());
+        self.is_on
+            .then(|| due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now)))
+    }
+
+    /// Begins a firing that others do not wait for a turn with, if one is due at `now`; returns how long it has to last.
+    pub(crate) fn claim(&mut self, now: Instant, clock: SystemTime) -> Option<Duration> {
+        self.overdue(now)?;
+        let duration = self.begin(clock);
+        // Nobody else may claim it before the end is known, and nobody may ever say so: the task may be dropped.
+        self.ended_at = Some(now + duration);
+        Some(duration)
+    }
+
     /// A firing begins; returns how long it has to block.
     pub(crate) fn begin(&mut self, clock: SystemTime) -> Duration {
         self.fired += 1;
@@ -96,14 +124,14 @@ impl Switch {
         self.last_error = Some(reason);
     }
 
-    /// What there is to say, with the number of tasks left behind, which the switch does not know.
-    pub(crate) fn status(&self, leaked: usize) -> Status {
+    /// What there is to say, with what the switch does not know: how often the fault acted by itself, and what is left.
+    pub(crate) fn status(&self, acts: u64, leaked: usize) -> Status {
         Status {
             fault: self.fault,
             on: self.is_on,
             settings: self.settings,
             visits: self.visits,
-            fired: self.fired,
+            fired: self.fired + acts,
             failed: self.failed,
             last_fired_at: self.last_fired_at.map(unix_milliseconds),
             last_blocked_ms: self.last_blocked.map(|blocked| blocked.as_secs_f64() * 1e3),
@@ -126,8 +154,9 @@ mod tests {
 
     fn switch() -> (Switch, Settings, Instant) {
         let settings = Settings {
-            duration_ms: 50,
-            pause_ms: 200,
+            duration_ms: Some(50),
+            pause_ms: Some(200),
+            count: None,
         };
         (Switch::new(&block_sleep::FAULT), settings, Instant::now())
     }
@@ -138,11 +167,13 @@ mod tests {
         let (mut switch, settings, now) = switch();
         assert!(!switch.visit());
         assert_eq!(switch.overdue(now), None);
-        switch.on(settings);
+        switch.on(settings, now);
         switch.off();
         assert!(!switch.visit());
-        assert_eq!(switch.overdue(now), None);
-        assert_eq!(switch.status(0).visits, 0);
+        assert_eq!((switch.overdue(now), switch.due_in(now)), (None, None));
+        assert_eq!(switch.claim(now, UNIX_EPOCH), None);
+        assert_eq!(switch.setting(), None);
+        assert_eq!(switch.status(0, 0).visits, 0);
     }
 
     /// Goal: the first visit fires, the next one only after the pause, counted from the end of the firing.
@@ -150,7 +181,7 @@ mod tests {
     fn pause_runs_from_the_end() {
         let (mut switch, settings, now) = switch();
         let at = |ms| now + Duration::from_millis(ms);
-        switch.on(settings);
+        switch.on(settings, now);
         assert!(switch.visit());
         assert!(switch.overdue(now).is_some());
         assert_eq!(
@@ -167,10 +198,10 @@ mod tests {
         ] {
             assert_eq!(switch.overdue(at(ms)).is_some(), due, "after {ms} ms");
         }
-        let status = switch.status(3);
+        let status = switch.status(4, 3);
         assert_eq!(
             (status.visits, status.fired, status.failed, status.leaked),
-            (1, 1, 0, 3)
+            (1, 1 + 4, 0, 3)
         );
         assert_eq!(status.last_fired_at, Some(7));
         assert_eq!(status.last_blocked_ms, Some(51.0));
@@ -180,26 +211,53 @@ mod tests {
     #[test]
     fn switching_on_again_skips_the_pause() {
         let (mut switch, settings, now) = switch();
-        switch.on(settings);
+        switch.on(settings, now);
         switch.end(now, Duration::ZERO);
-        switch.on(Settings {
-            pause_ms: 500,
+        let longer = Settings {
+            pause_ms: Some(500),
             ..settings
-        });
+        };
+        switch.on(longer, now + Duration::from_millis(1));
+        assert_eq!(switch.setting(), Some((longer, now)));
         assert_eq!(switch.overdue(now + Duration::from_millis(499)), None);
         switch.off();
-        switch.on(settings);
+        switch.on(settings, now);
         assert!(switch.overdue(now).is_some());
+    }
+
+    /// Goal: a firing is claimed once, and again after its duration and its pause, also if nobody told of its end.
+    #[test]
+    fn claims_are_exclusive() {
+        let (mut switch, settings, now) = switch();
+        let at = |ms| now + Duration::from_millis(ms);
+        switch.on(settings, now);
+        assert_eq!(switch.due_in(now), Some(Duration::ZERO));
+        for (ms, claimed) in [
+            (0, true),
+            (0, false),
+            (249, false),
+            (250, true),
+            (251, false),
+        ] {
+            let claim = switch.claim(at(ms), UNIX_EPOCH);
+            assert_eq!(
+                claim,
+                claimed.then_some(Duration::from_millis(50)),
+                "{ms} ms"
+            );
+        }
+        assert_eq!(switch.due_in(at(490)), Some(Duration::from_millis(10)));
+        assert_eq!(switch.status(0, 0).fired, 2);
     }
 
     /// Goal: a failure is counted, explained, and not tried again before the pause is over.
     #[test]
     fn failure_is_counted_and_paused() {
         let (mut switch, settings, now) = switch();
-        switch.on(settings);
+        switch.on(settings, now);
         switch.fail(now, "no file descriptor left".to_owned());
         assert_eq!(switch.overdue(now + Duration::from_millis(100)), None);
-        let status = switch.status(0);
+        let status = switch.status(0, 0);
         assert_eq!(status.failed, 1);
         assert_eq!(
             status.last_error.as_deref(),

@@ -2,7 +2,7 @@
 //!
 //! Symptom: the number of tasks rises with every session and never falls; memory follows slowly.
 //! Mechanism: a detached task waits for something that nobody will send any more: its reader ended, its writer stayed.
-//! Finding: `tokio_alive_tasks` rises while the number of sessions does not.
+//! Finding: `tokio_alive_tasks` rises while the number of sessions does not. (Given minutes, the observer's own `task-leak`.)
 //!
 //! Unlike a true leak this one can be healed: switching the fault off wakes the tasks, and they end.
 
@@ -13,7 +13,11 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-use crate::fault::{Fault, Finding};
+use crate::counted::Counted;
+use crate::effects::Effect;
+use crate::fault::Fault;
+use crate::finding::Finding;
+use crate::parameter::Parameters;
 use crate::point::Point;
 
 /// At most this many tasks wait at a time: some megabytes, far above any honest number of tasks of the services, far below
@@ -26,8 +30,10 @@ pub static FAULT: Fault = Fault {
     symptom: "the number of tasks rises with every session that ends and never falls",
     mechanism: "a detached task waits for ever for a wake-up that nobody will send",
     point: Point::SessionEnd,
+    parameters: Parameters::NONE,
     finding: Finding::Metric {
         names: &["tokio_alive_tasks"],
+        by: 10,
     },
     block: None,
 };
@@ -48,22 +54,23 @@ impl Leak {
     pub(crate) fn add(&self) -> Result<(), &'static str> {
         let runtime = Handle::try_current()
             .map_err(|_| "a session ended outside a runtime; expected one to spawn on")?;
-        let counted =
-            Counted::new(&self.len).ok_or("as many tasks as allowed are waiting already")?;
+        let counted = Counted::new(&self.len, LEAK_LEN_MAX)
+            .ok_or("as many tasks as allowed are waiting already")?;
         // Made here rather than in the task, so that a release right after this call reaches it.
         let released = Arc::clone(&self.release).notified_owned();
         // Detached on purpose: nobody keeps the handle of a leaked task.
         drop(runtime.spawn(wait_for_ever(released, counted)));
         Ok(())
     }
+}
 
+impl Effect for Leak {
     /// Wakes every task left behind so far, so that it ends.
-    pub(crate) fn release(&self) {
+    fn undo(&self) {
         self.release.notify_waiters();
     }
 
-    /// Tasks that still wait.
-    pub(crate) fn len(&self) -> usize {
+    fn left(&self) -> usize {
         self.len.load(Ordering::Relaxed)
     }
 }
@@ -71,25 +78,6 @@ impl Leak {
 async fn wait_for_ever(released: OwnedNotified, counted: Counted) {
     released.await;
     drop(counted);
-}
-
-/// One waiting task in the count, for as long as it lives, even if its runtime is shut down.
-#[derive(Debug)]
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(len: &Arc<AtomicUsize>) -> Option<Self> {
-        let below = |len| (len < LEAK_LEN_MAX).then_some(len + 1);
-        len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below)
-            .ok()?;
-        Some(Self(Arc::clone(len)))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 #[cfg(test)]
@@ -107,10 +95,10 @@ mod tests {
         }
         tokio::task::yield_now().await;
         leak.add().unwrap();
-        assert_eq!(leak.len(), 6);
+        assert_eq!(leak.left(), 6);
         assert_eq!(tasks.num_alive_tasks(), before + 6);
-        leak.release();
-        while leak.len() > 0 || tasks.num_alive_tasks() > before {
+        leak.undo();
+        while leak.left() > 0 || tasks.num_alive_tasks() > before {
             tokio::task::yield_now().await;
         }
     }
@@ -123,7 +111,7 @@ mod tests {
             leak.add().unwrap();
         }
         assert!(leak.add().unwrap_err().contains("as many tasks as allowed"));
-        assert_eq!(leak.len(), LEAK_LEN_MAX);
+        assert_eq!(leak.left(), LEAK_LEN_MAX);
     }
 
     /// Goal: without a runtime there is an error, not a panic.
@@ -145,8 +133,8 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(async { leak.add().unwrap() });
-        assert_eq!(leak.len(), 1);
+        assert_eq!(leak.left(), 1);
         drop(runtime);
-        assert_eq!(leak.len(), 0);
+        assert_eq!(leak.left(), 0);
     }
 }

@@ -5,18 +5,33 @@
     reason = "the tests wait on threads of their own"
 )]
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use faults::{CATALOGUE, Plan, Point, Settings, Status};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
-const ALL: &[Point] = &[Point::Handler, Point::SendQueue, Point::SessionEnd];
+const ALL: &[Point] = &[
+    Point::Handler,
+    Point::SendQueue,
+    Point::SessionEnd,
+    Point::RoomLookup,
+    Point::FanOut,
+    Point::Connection,
+    Point::Accept,
+];
 const BLOCKING: [&str; 4] = ["block-sleep", "block-cpu", "std-mutex", "blocking-fs"];
+
+/// How long a test waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn brief() -> Settings {
     Settings {
-        duration_ms: 20,
-        pause_ms: 10,
+        duration_ms: Some(20),
+        pause_ms: Some(10),
+        count: None,
     }
 }
 
@@ -29,7 +44,7 @@ fn status(plan: &Plan, name: &str) -> Status {
 /// Visits the handler until the fault has fired so often. The tests of this file take turns in blocking, since one process
 /// blocks at most once at a time, so a visit may find the turn taken.
 fn visit_until_fired(plan: &Plan, name: &str, fired: u64) {
-    let give_up = Instant::now() + Duration::from_secs(60);
+    let give_up = Instant::now() + PATIENCE;
     while status(plan, name).fired < fired {
         assert!(Instant::now() < give_up, "{name} did not fire");
         plan.handler();
@@ -37,13 +52,16 @@ fn visit_until_fired(plan: &Plan, name: &str, fired: u64) {
     }
 }
 
-/// Goal: a fresh plan has every fault off, and visits leave no trace.
-#[test]
-fn everything_is_off_at_first() {
+/// Goal: a fresh plan has every fault off, and visits leave no trace and wait for nothing.
+#[tokio::test]
+async fn everything_is_off_at_first() {
     let plan = Plan::new("chat", ALL);
     plan.handler();
     plan.session_end();
     assert!(!plan.queue_is_unbounded());
+    assert!(plan.room_lookup("#a").now_or_never());
+    assert!(plan.fan_out().now_or_never());
+    assert!(!plan.connection().now_or_never());
     let status = plan.status();
     assert_eq!(status.len(), CATALOGUE.len());
     for status in status {
@@ -96,8 +114,9 @@ fn faults_take_turns() {
 fn pause_is_kept() {
     let plan = Plan::new("chat", ALL);
     let settings = Settings {
-        duration_ms: 1,
-        pause_ms: 3_600_000,
+        duration_ms: Some(1),
+        pause_ms: Some(3_600_000),
+        count: None,
     };
     plan.on("block-sleep", settings).unwrap();
     visit_until_fired(&plan, "block-sleep", 1);
@@ -114,8 +133,9 @@ fn pause_is_kept() {
 fn one_blocks_at_a_time() {
     let plan = Arc::new(Plan::new("chat", ALL));
     let settings = Settings {
-        duration_ms: 2000,
-        pause_ms: 10,
+        duration_ms: Some(2000),
+        pause_ms: Some(10),
+        count: None,
     };
     plan.on("block-sleep", settings).unwrap();
     let blocked = Arc::clone(&plan);
@@ -186,11 +206,204 @@ fn leak_outside_a_runtime_is_counted() {
     assert!(status.last_error.unwrap().contains("outside a runtime"));
 }
 
+/// Whether a future is done at its first poll.
+trait NowOrNever: Future {
+    fn now_or_never(self) -> bool
+    where
+        Self: Sized,
+    {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        std::pin::pin!(self).poll(&mut context).is_ready()
+    }
+}
+
+impl<F: Future> NowOrNever for F {}
+
+/// Waits until `is_so` of the fault's status.
+async fn until(plan: &Plan, name: &str, is_so: impl Fn(&Status) -> bool) -> Status {
+    let seen = async {
+        while !is_so(&status(plan, name)) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let seen = timeout(PATIENCE, seen).await;
+    assert!(seen.is_ok(), "{:?}", status(plan, name));
+    status(plan, name)
+}
+
+/// Goal: a giant room blocks where a room sends, and nowhere else.
+#[tokio::test]
+async fn a_giant_room_blocks_its_fan_out() {
+    let plan = Plan::new("chat", ALL);
+    plan.on("giant-room", brief()).unwrap();
+    plan.handler();
+    assert_eq!(status(&plan, "giant-room").visits, 0);
+    // Other tests of this file may have the turn to block.
+    while status(&plan, "giant-room").fired == 0 {
+        plan.fan_out().await;
+        sleep(Duration::from_millis(1)).await;
+    }
+    let fired = status(&plan, "giant-room");
+    assert!(fired.last_blocked_ms.unwrap() >= 20.0, "{fired:?}");
+}
+
+/// Goal: one visit waits, others meanwhile do not, each waits again after the pause, and switching off ends the wait.
+#[tokio::test]
+async fn a_slow_member_makes_one_fan_out_wait() {
+    let plan = Arc::new(Plan::new("chat", ALL));
+    plan.on("await-in-fanout", brief()).unwrap();
+    let began = Instant::now();
+    plan.fan_out().await;
+    assert!(began.elapsed() >= brief().duration());
+    until(&plan, "await-in-fanout", |status| {
+        status.last_blocked_ms.is_some()
+    })
+    .await;
+
+    let long = Settings {
+        duration_ms: Some(10_000),
+        ..brief()
+    };
+    plan.off("await-in-fanout").unwrap();
+    plan.on("await-in-fanout", long).unwrap();
+    let began = Instant::now();
+    let waiting = tokio::spawn({
+        let plan = Arc::clone(&plan);
+        async move { plan.fan_out().await }
+    });
+    until(&plan, "await-in-fanout", |status| status.fired == 2).await;
+    assert!(plan.fan_out().now_or_never(), "one at a time");
+    plan.off("await-in-fanout").unwrap();
+    waiting.await.unwrap();
+    assert!(began.elapsed() < long.duration());
+}
+
+/// Goal: while one lookup holds the lock all others wait, and switching off lets everybody go on.
+#[tokio::test]
+async fn a_lock_across_an_await_makes_everybody_wait() {
+    let plan = Arc::new(Plan::new("chat", ALL));
+    let long = Settings {
+        duration_ms: Some(10_000),
+        ..brief()
+    };
+    plan.on("lock-across-await", long).unwrap();
+    let began = Instant::now();
+    let waiting: Vec<_> = (0..3)
+        .map(|number| {
+            let plan = Arc::clone(&plan);
+            tokio::spawn(async move { plan.room_lookup(&format!("#{number}")).await })
+        })
+        .collect();
+    until(&plan, "lock-across-await", |status| status.fired == 1).await;
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    assert!(!plan.room_lookup("#a").now_or_never());
+    plan.off("lock-across-await").unwrap();
+    for task in waiting {
+        task.await.unwrap();
+    }
+    assert!(began.elapsed() < long.duration());
+    assert_eq!(status(&plan, "lock-across-await").fired, 1);
+}
+
+/// Goal: calls fill up with each message to the number that was set, and none is left after switching off.
+#[tokio::test]
+async fn calls_fill_the_pool() {
+    let plan = Plan::new("chat", ALL);
+    let settings = Settings {
+        duration_ms: Some(10_000),
+        pause_ms: None,
+        count: Some(100),
+    };
+    plan.on("blocking-pool-exhausted", settings).unwrap();
+    for left in [64, 100, 100] {
+        plan.handler();
+        assert_eq!(status(&plan, "blocking-pool-exhausted").leaked, left);
+    }
+    assert_eq!(status(&plan, "blocking-pool-exhausted").fired, 2);
+    plan.off("blocking-pool-exhausted").unwrap();
+    until(&plan, "blocking-pool-exhausted", |status| {
+        status.leaked == 0
+    })
+    .await;
+}
+
+/// Connections of a plan: tasks that live until they are to be closed.
+fn connect(plan: &Arc<Plan>, len: usize) -> Vec<JoinHandle<()>> {
+    let connection = |_| {
+        let plan = Arc::clone(plan);
+        tokio::spawn(async move { plan.connection().await })
+    };
+    (0..len).map(connection).collect()
+}
+
+/// Goal: a storm closes every connection that was there, none that came after it, and all again at the next one.
+#[tokio::test]
+async fn a_storm_closes_every_connection() {
+    let plan = Arc::new(Plan::new("chat", ALL));
+    let early = connect(&plan, 20);
+    sleep(Duration::from_millis(10)).await;
+    assert!(early.iter().all(|task| !task.is_finished()));
+    let pause = Settings {
+        pause_ms: Some(1000),
+        ..Settings::default()
+    };
+    let began = Instant::now();
+    plan.on("reconnect-storm", pause).unwrap();
+    let late = connect(&plan, 20);
+    for task in early {
+        timeout(PATIENCE, task).await.unwrap().unwrap();
+    }
+    for task in late {
+        timeout(PATIENCE, task).await.unwrap().unwrap();
+    }
+    assert!(began.elapsed() >= Duration::from_millis(1000));
+    assert_eq!(status(&plan, "reconnect-storm").fired, 40);
+    plan.off("reconnect-storm").unwrap();
+    let after = connect(&plan, 1);
+    sleep(Duration::from_millis(10)).await;
+    assert!(!after[0].is_finished());
+}
+
+/// Goal: one connection panics, the others live, and go on living once it is off.
+#[tokio::test]
+async fn one_connection_panics() {
+    let plan = Arc::new(Plan::new("chat", ALL));
+    let tasks = connect(&plan, 5);
+    plan.on("panic-detached", Settings::default()).unwrap();
+    until(&plan, "panic-detached", |status| status.fired == 1).await;
+    plan.off("panic-detached").unwrap();
+    sleep(Duration::from_millis(10)).await;
+    let (ended, alive): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| task.is_finished());
+    assert_eq!((ended.len(), alive.len()), (1, 4));
+    for task in ended {
+        assert!(task.await.unwrap_err().is_panic());
+    }
+}
+
+/// Goal: as many connections tick as were asked for, and none when it is off.
+#[tokio::test]
+async fn connections_tick() {
+    let plan = Arc::new(Plan::new("chat", ALL));
+    let tasks = connect(&plan, 5);
+    let three = Settings {
+        count: Some(3),
+        ..Settings::default()
+    };
+    plan.on("timer-storm", three).unwrap();
+    let on = until(&plan, "timer-storm", |status| status.fired > 30).await;
+    assert_eq!(on.leaked, 3);
+    plan.off("timer-storm").unwrap();
+    let off = until(&plan, "timer-storm", |status| status.leaked == 0).await;
+    sleep(Duration::from_millis(20)).await;
+    assert_eq!(status(&plan, "timer-storm").fired, off.fired);
+    assert!(tasks.iter().all(|task| !task.is_finished()));
+}
+
 /// Goal: wrong names, missing points and wrong settings are refused with a usable message, and change nothing.
 #[test]
 fn refusals_say_what_was_expected() {
     let plan = Plan::new("chat", &[Point::Handler]);
-    assert_eq!(plan.status().len(), BLOCKING.len());
+    assert_eq!(plan.status().len(), BLOCKING.len() + 1);
 
     let error = plan.on("nap", Settings::default()).unwrap_err();
     assert!(
@@ -207,12 +420,17 @@ fn refusals_say_what_was_expected() {
     assert!(plan.off("unbounded-queue").unwrap_err().is_undeclared());
 
     let too_long = Settings {
-        duration_ms: 10_001,
+        duration_ms: Some(10_001),
         ..Settings::default()
     };
     let error = plan.on("block-sleep", too_long).unwrap_err();
     assert!(
         error.is_setting() && error.to_string().contains("1 to 10000"),
+        "{error}"
+    );
+    let error = plan.on("blocking-pool-exhausted", brief()).unwrap_err();
+    assert!(
+        error.is_setting() && error.to_string().contains("expected 100 to 10000"),
         "{error}"
     );
     assert!(plan.status().iter().all(|status| !status.on));

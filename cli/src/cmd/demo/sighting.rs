@@ -119,6 +119,8 @@ impl Sighting {
             return Outcome {
                 fault: self.fault.name,
                 service: self.service,
+                declared: self.fault.finding.name(),
+                shown_by: None,
                 found: false,
                 right_verdict: false,
                 right_line: false,
@@ -137,6 +139,8 @@ impl Sighting {
         Outcome {
             fault: self.fault.name,
             service: self.service,
+            declared: self.fault.finding.name(),
+            shown_by: None,
             found: true,
             right_verdict: found.right_verdict,
             right_line: found.right_line,
@@ -161,11 +165,15 @@ pub(crate) struct Outcome {
     pub(crate) fault: &'static str,
     /// Where it was on.
     pub(crate) service: Service,
-    /// Whether a stall in its source file was reported.
+    /// What must be found: `stall`, `condition`, `metric`, `slow` or `rate`.
+    pub(crate) declared: &'static str,
+    /// What showed it, if that is no stall.
+    pub(crate) shown_by: Option<String>,
+    /// Whether a stall in its source file was reported, or what else is declared was seen.
     pub(crate) found: bool,
-    /// Whether with the declared verdict.
+    /// Whether with the declared verdict; as `found` where none is declared.
     pub(crate) right_verdict: bool,
-    /// Whether on a declared line.
+    /// Whether on a declared line; as `found` where none is declared.
     pub(crate) right_line: bool,
     /// Number of the stall in its service.
     pub(crate) id: Option<u64>,

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::sighting::{Outcome, Sighting};
 use super::stage::{Seen, Stage};
+use super::symptom::Symptom;
 use crate::ending::Failure;
 use crate::render::DemoShow;
 use crate::service::Service;
@@ -20,13 +21,17 @@ const FIND_PATIENCE: Duration = Duration::from_secs(12);
 /// Longest wait for the report of the end of a stall that was found.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Pause between two looks at the findings and the metrics of a service.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// Calm between two faults: the service recovers, the load measures it, and a person reads.
 const CALM: Duration = Duration::from_secs(1);
 
 /// A pause that is long enough to ask the fault about its last firing before the next one.
 const SETTINGS: Settings = Settings {
-    duration_ms: 300,
-    pause_ms: 2000,
+    duration_ms: Some(300),
+    pause_ms: Some(2000),
+    count: None,
 };
 
 /// A stall of this length that no fault explains, and the machine does not either, is worth a word.
@@ -54,7 +59,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Walks through `faults`, alternating between the services, until the deadline.
+    /// Walks through `faults`, alternating between the services that have them, until the deadline.
     pub(super) async fn through(&mut self, faults: &[&'static Fault]) -> Result<(), Failure> {
         let services = Service::ALL.into_iter().cycle();
         for (number, (fault, service)) in faults.iter().zip(services).enumerate() {
@@ -64,8 +69,17 @@ impl Walk<'_> {
             {
                 break;
             }
+            let service = if service.has(fault) {
+                service
+            } else {
+                Service::Chat
+            };
             self.show.fault(number + 1, faults.len(), fault, service)?;
-            let outcome = self.find(fault, service).await?;
+            let outcome = if fault.is_blocking() {
+                self.find(fault, service).await?
+            } else {
+                self.find_symptom(fault, service).await?
+            };
             self.show.outcome(&outcome)?;
             self.found.outcomes.push(outcome);
             let calm = Instant::now() + CALM;
@@ -109,6 +123,37 @@ impl Walk<'_> {
         }
         let state = running.client.switch_off(fault.name).await?;
         Ok(sighting.outcome(state.last_blocked_ms, why_not_found(&state)))
+    }
+
+    /// Finds a fault that is no stall.
+    async fn find_symptom(
+        &mut self,
+        fault: &'static Fault,
+        service: Service,
+    ) -> Result<Outcome, Failure> {
+        let Some(running) = self.stage.service(service) else {
+            return Err(Failure::Unable(format!("{service} does not run")));
+        };
+        let client = &running.client;
+        let symptom = Symptom::before(fault, service, client).await?;
+        client.switch_on(fault.name, Settings::default()).await?;
+        let own = Instant::now() + FIND_PATIENCE;
+        let end = self.deadline.map_or(own, |deadline| deadline.min(own));
+        let mut shown_by = None;
+        while shown_by.is_none() && Instant::now() < end {
+            let look = end.min(Instant::now() + LOOK);
+            while let Some(seen) = self.next(Some(look)).await? {
+                self.is_unexpected(&seen, Some(fault));
+            }
+            shown_by = symptom.look().await?;
+        }
+        if shown_by.is_some() {
+            self.found
+                .first_report
+                .get_or_insert(self.started.elapsed());
+        }
+        let state = client.switch_off(fault.name).await?;
+        Ok(symptom.outcome(shown_by, why_not_found(&state)))
     }
 
     /// Gives events to the sighting until `is_done`, for `patience` at most.

@@ -195,6 +195,7 @@ impl Room {
         except: Option<ClientId>,
         received: Option<Instant>,
     ) -> usize {
+        self.shared.options.faults.fan_out().await;
         let mut queued = 0;
         let mut gone = Vec::new();
         for (index, (id, member)) in self.members.iter().enumerate() {

@@ -70,6 +70,11 @@ impl Server {
         self.registry
     }
 
+    /// The metrics as they are now.
+    pub(crate) fn page(&self) -> String {
+        self.registry.render()
+    }
+
     /// The value of a metric without labels.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let text = self.registry.render();
@@ -114,7 +119,7 @@ impl Client {
         Self::over(socket.connect(server.address).await.unwrap())
     }
 
-    fn over(stream: TcpStream) -> Self {
+    pub(crate) fn over(stream: TcpStream) -> Self {
         let (reader, writer) = stream.into_split();
         Self {
             reader: BufReader::new(reader),
@@ -144,6 +149,12 @@ impl Client {
 
     pub(crate) async fn send(&mut self, line: &str) {
         self.send_bytes(format!("{line}\r\n").as_bytes()).await;
+    }
+
+    /// Sends a line; whether the connection was still there to take it.
+    pub(crate) async fn says(&mut self, line: &str) -> bool {
+        let line = format!("{line}\r\n");
+        self.writer.write_all(line.as_bytes()).await.is_ok()
     }
 
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
