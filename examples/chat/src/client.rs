@@ -1,37 +1,39 @@
 //! One client's actions carried out: the bridge from its session to the directory and the rooms.
 //!
 //! The session decides, this file does. It waits only where waiting is right: for a place in a room's queue, which
-//! makes a talker feel the pace of the room. It knows no sockets; lines go into the outbox.
+//! makes a talker feel the pace of the room, and for a room's answer, so that replies keep the order of the questions. It
+//! knows no sockets; lines go into the outbox.
 
-mod inquiry;
-
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::answer;
-use crate::command::{Speech, Verb};
-use crate::directory::{ClientId, Person};
-use crate::message::{Line, Message};
+use crate::identity::{Asker, ClientId, Identity, Neighbour};
 use crate::meters::Present;
-use crate::name::{self, Folded};
-use crate::numeric::Numeric;
+use crate::moment::Moment;
 use crate::outbox::Outbox;
-use crate::room::{Command, Member, Neighbour, RoomHandle};
+use crate::protocol::answer::{self, LINES_MAX};
+use crate::protocol::line::Line;
+use crate::protocol::listing::Filter;
+use crate::protocol::message::{Message, ParseError};
+use crate::protocol::name::Folded;
+use crate::protocol::numeric::{Addressee, Numeric};
+use crate::protocol::verb::Verb;
+use crate::room::admission::Guest;
+use crate::room::{Effect, Request};
+use crate::room_handle::{Command, RoomHandle};
 use crate::server::Shared;
-use crate::session::{Action, Session};
+use crate::session::{Action, Farewell, Session};
+use crate::shared_directory::Way;
 
 /// Attempts to join a room that may be ending at that moment; a second one nearly always meets a fresh room.
 const JOIN_ATTEMPTS: usize = 3;
 
 /// Lines queued to neighbours between two yields, as in the rooms' own fan-out.
 const FANOUT_CHUNK: usize = 256;
-
-/// The reason others see when the client leaves.
-pub(crate) type Farewell = String;
 
 /// One client.
 #[derive(Debug)]
@@ -40,10 +42,11 @@ pub(crate) struct Client {
     id: ClientId,
     /// The conversation.
     session: Session,
-    /// Rooms this client is in; the way to each without asking the directory.
+    /// Rooms this client has asked to come into: the way to each without asking the directory. Those it was refused or
+    /// thrown out of may linger here; the room decides.
     joined: HashMap<Folded, RoomHandle>,
     /// Lines for this client.
-    outbox: Arc<Outbox>,
+    outbox: Way,
     /// When the connection was accepted, for the time registration took.
     opened: Instant,
     /// Counted as registered while this is here.
@@ -60,10 +63,9 @@ impl Client {
         opened: Instant,
         shared: Arc<Shared>,
     ) -> Self {
-        let server = Arc::clone(&shared.options.server_name);
         Self {
             id,
-            session: Session::new(server, host),
+            session: Session::new(Arc::clone(&shared.policy), host),
             joined: HashMap::new(),
             outbox,
             opened,
@@ -79,38 +81,54 @@ impl Client {
     /// A line was too long and has been skipped.
     pub(crate) fn too_long(&self) {
         self.shared.metrics.line_too_long.increment(1);
-        self.reply(Numeric::InputTooLong, &[]);
+        self.send(self.session.too_long());
+    }
+
+    /// A line is no message: tells the client why.
+    pub(crate) fn malformed(&self, error: ParseError) {
+        self.shared.metrics.parse_error(error);
+        if error == ParseError::TooLong {
+            self.shared.metrics.line_too_long.increment(1);
+        }
+        self.send(self.session.malformed(error));
     }
 
     /// Asks the client whether it is still there.
     pub(crate) fn ping(&self) {
-        let server = &self.shared.options.server_name;
+        let server = &self.shared.policy.server;
         self.send(Line::new(None, "PING", &[], Some(server)));
     }
 
-    /// Handles one message received at `received`; breaks when the client wants to go.
+    /// Handles one message received at `now`; breaks when the client wants to go, or must.
     pub(crate) async fn message(
         &mut self,
         message: &Message<'_>,
-        received: Instant,
+        now: Moment,
     ) -> ControlFlow<Farewell> {
         if Verb::of(message.command) == Verb::Privmsg {
             self.shared.options.faults.handler();
         }
-        let mut actions: VecDeque<Action> = self.session.message(message).into();
+        let mut actions: VecDeque<Action> = self.session.message(message, now).into();
         while let Some(action) = actions.pop_front() {
             match action {
-                Action::ClaimNick(nick) => actions.extend(self.claim(nick)),
-                Action::Quit(reason) => return ControlFlow::Break(reason),
-                action => self.act(action, received).await,
+                Action::Send(line) => self.send(line),
+                Action::Capabilities(capabilities) => self.outbox.negotiated(capabilities),
+                Action::ClaimNick(nick) => actions.extend(self.claim(nick, now)),
+                Action::End(farewell) => return ControlFlow::Break(farewell),
+                action => {
+                    // Everything else is asked by registered clients only.
+                    if let Some(identity) = self.session.identity() {
+                        let asker = self.asker(Arc::clone(identity));
+                        self.act(&asker, action, now).await;
+                    }
+                }
             }
         }
         ControlFlow::Continue(())
     }
 
     /// Leaves all rooms, tells everybody who shared one, once each, and frees the nickname.
-    pub(crate) async fn leave(&mut self, farewell: &str) {
-        let line = Line::new(Some(&self.session.mask()), "QUIT", &[], Some(farewell));
+    pub(crate) async fn leave(&mut self, farewell: &str, now: Moment) {
         let mut everybody = BTreeMap::new();
         for room in std::mem::take(&mut self.joined).into_values() {
             let (remaining, answer) = oneshot::channel();
@@ -118,215 +136,254 @@ impl Client {
             room.send(Command::Leave { id, remaining }).await;
             collect(&mut everybody, answer.await.unwrap_or_default());
         }
-        self.shared.directory.release(self.id, self.session.nick());
+        self.release();
         self.present = None;
-        tell(everybody.values(), &line).await;
-    }
-
-    async fn act(&mut self, action: Action, received: Instant) {
-        match action {
-            Action::Send(line) => self.send(line),
-            Action::Register => self.register(),
-            Action::Renamed { before } => self.renamed(&before).await,
-            Action::Away(text) => self.away(text),
-            Action::IsOn(nicks) => self.is_on(&nicks),
-            Action::Join(room) => self.join(&room).await,
-            Action::PartAll => {
-                let rooms: Vec<String> =
-                    self.joined.values().map(|r| r.name().to_owned()).collect();
-                for room in rooms {
-                    self.part(&room, None).await;
-                }
-            }
-            Action::Part { room, reason } => self.part(&room, reason).await,
-            Action::Say {
-                speech,
-                target,
-                text,
-            } => self.say(speech, &target, text, received).await,
-            Action::List(rooms) => self.list(&rooms),
-            Action::Lusers => self.lusers(),
-            Action::Names(room) => self.names(&room).await,
-            Action::RoomMode { room, change } => self.room_mode(&room, change.as_deref()),
-            Action::Topic { room, text } => self.topic(&room, text).await,
-            Action::UserHost(nicks) => self.user_host(&nicks),
-            Action::Who(mask) => self.who(&mask).await,
-            Action::Whois(nick) => self.whois(&nick),
-            // Handled where the actions come from.
-            Action::ClaimNick(_) | Action::Quit(_) => {}
+        if let Some(identity) = self.session.identity() {
+            let line = Line::new(Some(&identity.address), "QUIT", &[], Some(farewell));
+            tell(everybody, &line.at(now.unix_ms)).await;
         }
     }
 
-    fn claim(&mut self, nick: String) -> Vec<Action> {
+    async fn act(&mut self, asker: &Asker<Way>, action: Action, now: Moment) {
+        let shared = Arc::clone(&self.shared);
+        let (directory, to) = (&shared.directory, asker.addressee(&shared.policy.server));
+        match action {
+            Action::Register => self.register(asker),
+            Action::Present { line } => self.present(asker, line).await,
+            Action::Ask(question) => {
+                self.send_all(directory.with(|people| people.answer(asker, to, &question)));
+            }
+            Action::List(filter) => self.list(to, &filter),
+            Action::Whisper(whisper) => {
+                let effects = directory.with(|people| people.whisper(asker, to, whisper, now));
+                for effect in effects {
+                    if let Effect::Send { to, line } = effect {
+                        to.send(line, Some(now.instant));
+                    }
+                }
+            }
+            Action::Join { room, key } => self.join(asker, &room, key.as_deref(), now).await,
+            Action::PartAll => {
+                self.forget_left();
+                let rooms: Vec<String> =
+                    self.joined.values().map(|r| r.name().to_owned()).collect();
+                for room in rooms {
+                    let part = Request::Part { reason: None };
+                    self.ask(asker, &room, part, now).await;
+                }
+            }
+            Action::Room { room, request } => self.ask(asker, &room, request, now).await,
+            Action::Invite { nick, room } => self.invite(asker, &nick, &room, now).await,
+            Action::WhoRoom(room) => self.who_in_room(asker, &room).await,
+            // Handled where the actions come from.
+            Action::Send(_) | Action::Capabilities(_) | Action::ClaimNick(_) | Action::End(_) => {}
+        }
+    }
+
+    fn asker(&self, identity: Arc<Identity>) -> Asker<Way> {
+        Asker {
+            id: self.id,
+            identity,
+            capabilities: self.session.capabilities(),
+            way: Arc::clone(&self.outbox),
+        }
+    }
+
+    fn claim(&mut self, nick: String, now: Moment) -> Vec<Action> {
         let before = Some(self.session.nick()).filter(|nick| *nick != "*");
-        match self.shared.directory.claim(self.id, &nick, before) {
-            Ok(()) => self.session.granted(nick),
+        let directory = &self.shared.directory;
+        match directory.with(|people| people.claim(self.id, &nick, before)) {
+            Ok(()) => self.session.granted(nick, now),
             Err(_) => self.session.taken(&nick),
         }
     }
 
-    fn register(&mut self) {
-        let (user, realname) = self.session.user();
-        self.shared.directory.enter(Person {
-            id: self.id,
-            nick: self.session.nick().to_owned(),
-            user: user.to_owned(),
-            host: self.session.host().to_owned(),
-            realname: realname.to_owned(),
-            away: None,
-            rooms: BTreeSet::new(),
-            outbox: Arc::clone(&self.outbox),
-        });
+    fn register(&mut self, asker: &Asker<Way>) {
+        self.shared.directory.with(|people| people.enter(asker));
         let metrics = &self.shared.metrics;
         self.present = Some(Present::new(&metrics.clients));
         metrics.registration.record(self.opened.elapsed());
-        self.send_all(answer::welcome(
-            self.session.addressee(),
-            &self.session.mask(),
-            self.shared.options.rooms_per_client_max,
-            self.shared.directory.census(),
-        ));
     }
 
-    async fn renamed(&mut self, before: &str) {
-        let mask = self.session.mask();
-        let nick = self.session.nick().to_owned();
-        // The line comes from the old name.
-        let (_, address) = mask.split_once('!').unwrap_or_default();
-        let prefix = format!("{before}!{address}");
-        let line = Line::new(Some(&prefix), "NICK", &[&nick], None);
-        self.send(line.clone());
+    async fn present(&mut self, asker: &Asker<Way>, line: Option<Line>) {
+        let (id, identity) = (self.id, &asker.identity);
+        let directory = &self.shared.directory;
+        directory.with(|people| people.present(id, Arc::clone(identity)));
         let mut everybody = BTreeMap::new();
         for room in self.joined.values() {
             let (others, answer) = oneshot::channel();
-            let rename = Command::Rename {
-                id: self.id,
-                nick: nick.clone(),
-                mask: mask.clone(),
+            let present = Command::Present {
+                id,
+                identity: Arc::clone(identity),
                 others,
             };
-            room.send(rename).await;
+            room.send(present).await;
             collect(&mut everybody, answer.await.unwrap_or_default());
         }
-        tell(everybody.values(), &line).await;
+        if let Some(line) = line {
+            tell(everybody, &line).await;
+        }
     }
 
-    async fn join(&mut self, name: &str) {
-        let key = Folded::new(name);
-        if self.joined.contains_key(&key) {
+    async fn join(&mut self, asker: &Asker<Way>, name: &str, key: Option<&str>, now: Moment) {
+        let folded = self.fold(name);
+        if self.is_in(&folded) && self.living(&folded).is_some() {
             return;
         }
-        if self.joined.len() >= self.shared.options.rooms_per_client_max {
-            return self.reply(Numeric::TooManyChannels, &[name]);
+        let rooms_max = self.shared.policy.limits.rooms_per_client_max;
+        if self.joined.len() >= rooms_max {
+            self.forget_left();
+            if self.joined.len() >= rooms_max {
+                return self.refuse(Numeric::TooManyChannels, name);
+            }
         }
         for _ in 0..JOIN_ATTEMPTS {
             let start = || RoomHandle::start(name, &self.shared);
-            let room = self.shared.directory.open_room(name, start);
+            let lives = |room: &RoomHandle| !room.ended();
+            let directory = &self.shared.directory;
+            let room = directory.with(|people| people.open_room(name, lives, start).clone());
             // Before the room knows: should the connection end while we wait, it still knows what to leave.
-            self.joined.insert(key.clone(), room.clone());
-            let join = Command::Join {
-                id: self.id,
-                member: Member {
-                    nick: self.session.nick().to_owned(),
-                    mask: self.session.mask(),
-                    outbox: Arc::clone(&self.outbox),
-                },
+            self.joined.insert(folded.clone(), room.clone());
+            let key = key.map(str::to_owned);
+            let join = Command::Ask {
+                asker: asker.clone(),
+                request: Request::Join { key },
+                now,
             };
-            if room.settle(join).await {
-                let name = room.name().to_owned();
-                let nick = self.session.nick();
-                return self.shared.directory.update(nick, |person| {
-                    person.rooms.insert(name);
-                });
+            let settled = room.settle(join).await;
+            if !self.is_in(&folded) {
+                self.joined.remove(&folded);
             }
-            self.joined.remove(&key);
+            if settled {
+                return;
+            }
         }
-        self.reply(Numeric::UnavailableResource, &[name]);
+        self.refuse(Numeric::UnavailableResource, name);
     }
 
-    async fn part(&mut self, name: &str, reason: Option<String>) {
-        let key = Folded::new(name);
-        let Some(room) = self.joined.get(&key) else {
-            return self.reply(self.absent(name), &[name]);
+    /// Asks a room that exists, or says why not.
+    async fn ask(&mut self, asker: &Asker<Way>, name: &str, request: Request, now: Moment) {
+        let folded = self.fold(name);
+        let without_room = request.without_room();
+        let is_part = matches!(request, Request::Part { .. });
+        let is_speech = matches!(request, Request::Say { .. });
+        let command = Command::Ask {
+            asker: asker.clone(),
+            request,
+            now,
         };
-        let id = self.id;
-        room.settle(Command::Part { id, reason }).await;
-        let nick = self.session.nick();
-        self.shared.directory.update(nick, |person| {
-            person.rooms.remove(room.name());
-        });
+        if is_speech {
+            self.shared.options.faults.room_lookup(name).await;
+        }
+        let was_asked = match self.living(&folded).or_else(|| self.known(name)) {
+            // A talker does not wait for the room to get to it, only for a place in its queue.
+            Some(room) if is_speech => room.send(command).await,
+            Some(room) => room.settle(command).await,
+            None => false,
+        };
+        if let (false, Some(numeric)) = (was_asked, without_room) {
+            self.refuse(numeric, name);
+        }
         // Last: should the connection end while we wait for the room, it still knows what to leave.
-        self.joined.remove(&key);
-    }
-
-    /// Why a room that was not joined cannot be used.
-    fn absent(&self, name: &str) -> Numeric {
-        match self.shared.directory.room(name) {
-            Some(_) => Numeric::NotOnChannel,
-            None => Numeric::NoSuchChannel,
+        if is_part && !self.is_in(&folded) {
+            self.joined.remove(&folded);
         }
     }
 
-    async fn say(&self, speech: Speech, target: &str, text: String, received: Instant) {
-        let refuse = |numeric| {
-            // A NOTICE is never answered.
-            if speech == Speech::Privmsg {
-                self.reply(numeric, &[target]);
+    async fn invite(&mut self, asker: &Asker<Way>, nick: &str, name: &str, now: Moment) {
+        let found = self.shared.directory.with(|people| {
+            let (id, person) = people.find(nick)?;
+            Some(Guest {
+                id,
+                identity: Arc::clone(&person.identity),
+                way: Arc::clone(&person.way),
+            })
+        });
+        let Some(guest) = found else {
+            return self.refuse(Numeric::NoSuchNick, nick);
+        };
+        let invite = Command::Invite {
+            asker: asker.clone(),
+            guest,
+            now,
+        };
+        let was_asked = match self.known(name) {
+            Some(room) => room.settle(invite).await,
+            None => false,
+        };
+        if !was_asked {
+            self.refuse(Numeric::NoSuchChannel, name);
+        }
+    }
+
+    async fn who_in_room(&self, asker: &Asker<Way>, name: &str) {
+        let roster = match self.known(name) {
+            None => Vec::new(),
+            Some(room) => {
+                let (roster, answer) = oneshot::channel();
+                let question = Command::Roster {
+                    asker: self.id,
+                    // One more than fits, so that the answer can say it was cut.
+                    members_max: LINES_MAX + 1,
+                    roster,
+                };
+                room.send(question).await;
+                answer.await.unwrap_or_default()
             }
         };
-        if !name::looks_like_room(target) {
-            return self.whisper(speech, target, &text, received);
-        }
-        self.shared.options.faults.room_lookup(target).await;
-        let Some(room) = self.joined.get(&Folded::new(target)) else {
-            return refuse(match self.absent(target) {
-                Numeric::NotOnChannel => Numeric::CannotSendToChannel,
-                other => other,
-            });
-        };
-        let say = Command::Say {
-            id: self.id,
-            speech,
-            text,
-            received,
-        };
-        room.send(say).await;
+        let to = asker.addressee(&self.shared.policy.server);
+        let directory = &self.shared.directory;
+        let reader = asker.capabilities;
+        self.send_all(directory.with(|people| people.who_in_room(reader, to, name, &roster)));
     }
 
-    fn whisper(&self, speech: Speech, nick: &str, text: &str, received: Instant) {
-        let Some(person) = self.shared.directory.person(nick) else {
-            if speech == Speech::Privmsg {
-                self.reply(Numeric::NoSuchNick, &[nick]);
-            }
-            return;
-        };
-        let mask = self.session.mask();
-        let line = Line::new(Some(&mask), speech.word(), &[&person.nick], Some(text));
-        person.outbox.send(line, Some(received));
-        if let (Speech::Privmsg, Some(away)) = (speech, &person.away) {
-            let to = self.session.addressee();
-            self.send(to.filled(Numeric::Away, &[&person.nick], away));
-        }
+    fn list(&self, to: Addressee<'_>, filter: &Filter) {
+        // The handles first: each room's topic has a lock of its own.
+        let rooms: Vec<RoomHandle> = self.shared.directory.with(|people| {
+            let rooms = people.select(filter, RoomHandle::size);
+            rooms.into_iter().cloned().collect()
+        });
+        let listed: Vec<_> = rooms.iter().map(RoomHandle::listed).collect();
+        self.send_all(answer::list(to, &listed));
     }
 
-    fn away(&self, text: Option<String>) {
-        let numeric = match text {
-            Some(_) => Numeric::NowAway,
-            None => Numeric::UnAway,
-        };
-        let set = |person: &mut Person| person.away = text;
-        self.shared.directory.update(self.session.nick(), set);
-        self.reply(numeric, &[]);
+    fn fold(&self, name: &str) -> Folded {
+        self.shared.policy.limits.case_mapping.fold(name)
     }
 
-    fn reply(&self, numeric: Numeric, about: &[&str]) {
-        self.send(self.session.addressee().fixed(numeric, about));
+    /// Whether the room says that this client is in it.
+    fn is_in(&self, room: &Folded) -> bool {
+        let directory = &self.shared.directory;
+        directory.with(|people| people.is_in(self.id, room))
     }
 
-    /// A line that is no message: tells the client why.
-    pub(crate) fn malformed(&self, why: &str) {
-        let to = self.session.addressee();
-        self.send(to.filled(Numeric::UnknownCommand, &["*"], why));
+    /// The way to a room this client has joined, unless that room has ended: another may have its name by now.
+    fn living(&self, room: &Folded) -> Option<RoomHandle> {
+        let room = self.joined.get(room)?;
+        (!room.ended()).then(|| room.clone())
+    }
+
+    fn known(&self, name: &str) -> Option<RoomHandle> {
+        let directory = &self.shared.directory;
+        directory.with(|people| people.room(name).cloned())
+    }
+
+    /// Forgets the ways to rooms that have thrown this client out.
+    fn forget_left(&mut self) {
+        let (id, directory) = (self.id, &self.shared.directory);
+        let joined = &mut self.joined;
+        directory.with(|people| joined.retain(|room, _| people.is_in(id, room)));
+    }
+
+    fn release(&self) {
+        let (id, nick) = (self.id, self.session.nick());
+        self.shared
+            .directory
+            .with(|people| people.release(id, nick));
+    }
+
+    fn refuse(&self, numeric: Numeric, about: &str) {
+        self.send(self.session.addressee().fixed(numeric, &[about]));
     }
 
     fn send_all(&self, lines: Vec<Line>) {
@@ -344,20 +401,18 @@ impl Client {
 impl Drop for Client {
     /// Also when the connection's task panics: a dead client must not keep its name, nor collect lines for ever.
     fn drop(&mut self) {
-        self.shared.directory.release(self.id, self.session.nick());
+        self.release();
         self.outbox.abandon();
     }
 }
 
-fn collect(everybody: &mut BTreeMap<ClientId, Neighbour>, neighbours: Vec<Neighbour>) {
-    for neighbour in neighbours {
-        everybody.insert(neighbour.id, neighbour);
-    }
+fn collect(everybody: &mut BTreeMap<ClientId, Way>, neighbours: Vec<Neighbour<Way>>) {
+    everybody.extend(neighbours.into_iter().map(|one| (one.id, one.way)));
 }
 
-async fn tell<'a>(neighbours: impl Iterator<Item = &'a Neighbour>, line: &Line) {
-    for (index, neighbour) in neighbours.enumerate() {
-        neighbour.outbox.send(line.clone(), None);
+async fn tell(everybody: BTreeMap<ClientId, Way>, line: &Line) {
+    for (index, way) in everybody.into_values().enumerate() {
+        way.send(line.clone(), None);
         if index % FANOUT_CHUNK == FANOUT_CHUNK - 1 {
             tokio::task::yield_now().await;
         }

@@ -7,7 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,23 +15,28 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::time::{sleep_until, timeout};
-use tokio_stream::StreamExt as _;
-use tokio_util::codec::{Encoder as _, FramedRead};
+use tokio::time::{Sleep, sleep_until, timeout};
 use tracing::Instrument as _;
 
 use crate::client::Client;
-use crate::codec::{Frame, LineCodec};
-use crate::command::Verb;
-use crate::directory::ClientId;
-use crate::keepalive::{Due, Keepalive};
-use crate::message::{Line, Message};
+use crate::identity::ClientId;
 use crate::meters::{Closed, Meters, Present};
+use crate::moment::Moment;
 use crate::outbox::Outbox;
+use crate::protocol::framing::{Frame, Framing};
+use crate::protocol::line::Line;
+use crate::protocol::message::Message;
+use crate::protocol::verb::Verb;
 use crate::server::Shared;
+use crate::session::flood::Pace;
+use crate::session::keepalive::Due;
+use crate::session::{Cause, Farewell, Flood, Keepalive};
 
 /// Bytes of read buffer a connection holds. Two lines: it is what an idle connection costs, times ten thousand.
 const READ_BUFFER: usize = 1024;
+
+/// Free bytes below which the read buffer is made larger: less is not worth a system call.
+const READ_MIN: usize = 128;
 
 /// How long a closed connection goes on reading, so that unread input does not turn the last line into a reset.
 const LINGER: Duration = Duration::from_millis(250);
@@ -50,6 +55,15 @@ impl End {
             closed,
             farewell: farewell.into(),
         }
+    }
+
+    /// The end that a session wants.
+    fn from(farewell: Farewell) -> Self {
+        let closed = match farewell.cause {
+            Cause::Quit => Closed::Quit,
+            Cause::BadPassword => Closed::BadPassword,
+        };
+        Self::new(closed, farewell.reason)
     }
 
     /// The client's last line.
@@ -93,7 +107,8 @@ pub(crate) async fn serve(
     if end.closed != Closed::Shutdown {
         // The others are told while the last lines go out.
         let drained = timeout(shared.options.drain, &mut writer);
-        let ((), _) = tokio::join!(client.leave(&end.farewell), drained);
+        let leave = client.leave(&end.farewell, Moment::now());
+        let ((), _) = tokio::join!(leave, drained);
     } else {
         let _ = timeout(shared.options.drain, &mut writer).await;
     }
@@ -102,55 +117,117 @@ pub(crate) async fn serve(
     shared.options.faults.session_end();
 }
 
-/// Reads until the client goes, falls silent or breaks.
+/// The reading side of one connection.
+struct Reader<'a> {
+    /// Whose words are read.
+    client: &'a mut Client,
+    /// Lines out of bytes.
+    framing: Framing,
+    /// How fast the client may send.
+    flood: Flood,
+    /// How long it may be silent.
+    keepalive: Keepalive,
+    /// Options and metrics.
+    shared: &'a Shared,
+}
+
+/// Reads until the client goes, falls silent, floods or breaks.
 async fn read(
     input: &mut ReadHalf<'_>,
     client: &mut Client,
     opened: Instant,
     shared: &Shared,
 ) -> End {
-    let mut frames = FramedRead::with_capacity(input, LineCodec::default(), READ_BUFFER);
-    let mut keepalive = Keepalive::new(shared.options.patience, opened);
+    let mut reader = Reader {
+        client,
+        framing: Framing::default(),
+        flood: Flood::new(shared.options.flood_limits, opened),
+        keepalive: Keepalive::new(shared.options.patience, opened),
+        shared,
+    };
+    let mut buffer = BytesMut::new();
     let mut timer = pin!(sleep_until(opened.into()));
     loop {
-        let frame = tokio::select! {
-            frame = frames.next() => frame,
-            () = &mut timer => {
-                let next = match keepalive.check(client.registered(), Instant::now()) {
-                    Due::Wait(next) => next,
-                    Due::Ping(next) => {
-                        client.ping();
-                        next
-                    }
-                    Due::RegistrationTimeout => {
-                        return End::new(Closed::RegistrationTimeout, "Registration timeout");
-                    }
-                    Due::PingTimeout => return End::new(Closed::PingTimeout, "Ping timeout"),
-                };
-                timer.as_mut().reset(next.into());
-                continue;
+        while let Some(frame) = reader.framing.next(&mut buffer) {
+            if let ControlFlow::Break(end) = reader.frame(frame, timer.as_mut()).await {
+                return end;
+            }
+        }
+        make_room(&mut buffer);
+        let read = tokio::select! {
+            read = input.read_buf(&mut buffer) => read,
+            () = &mut timer => match reader.look(timer.as_mut()) {
+                ControlFlow::Continue(()) => continue,
+                ControlFlow::Break(end) => return end,
             }
         };
-        let received = Instant::now();
-        let consumed = frames.decoder_mut().take_consumed();
-        shared
-            .metrics
-            .bytes_in
-            .increment(u64::try_from(consumed).unwrap_or(u64::MAX));
-        let was_registered = client.registered();
-        let flow = match frame {
-            None => return End::new(Closed::Eof, "Connection closed"),
-            Some(Err(error)) => return End::new(Closed::Error, broken(Some(error))),
-            Some(Ok(frame)) => handle(frame, client, received, &shared.metrics).await,
-        };
-        if let ControlFlow::Break(farewell) = flow {
-            return End::new(Closed::Quit, farewell);
+        match read {
+            Ok(0) => return End::new(Closed::Eof, "Connection closed"),
+            Ok(bytes) => {
+                let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+                shared.metrics.bytes_in.increment(bytes);
+            }
+            Err(error) => return End::new(Closed::Error, broken(Some(error))),
         }
-        keepalive.heard(received);
-        if client.registered() != was_registered {
+    }
+}
+
+/// Makes sure that a read is worth its system call, and gives back what a long line has needed.
+fn make_room(buffer: &mut BytesMut) {
+    if buffer.is_empty() && buffer.capacity() > 2 * READ_BUFFER {
+        *buffer = BytesMut::new();
+    }
+    if buffer.capacity() - buffer.len() < READ_MIN {
+        buffer.reserve(READ_BUFFER);
+    }
+}
+
+impl Reader<'_> {
+    /// Handles one frame, when its client may have it handled.
+    async fn frame(&mut self, frame: Frame, mut timer: Pin<&mut Sleep>) -> ControlFlow<End> {
+        let bytes = self.framing.take_consumed();
+        match self.flood.charge(bytes, Instant::now()) {
+            Pace::Go => {}
+            Pace::Wait(until) => {
+                self.shared.metrics.throttled.increment(1);
+                sleep_until(until.into()).await;
+            }
+            Pace::Excess => return ControlFlow::Break(End::new(Closed::Flood, "Excess Flood")),
+        }
+        let now = Moment::now();
+        let was_registered = self.client.registered();
+        if let ControlFlow::Break(farewell) = handle(frame, self.client, now, self.shared).await {
+            return ControlFlow::Break(End::from(farewell));
+        }
+        if let Some(answered_in) = self.keepalive.heard(now.instant) {
+            self.shared.metrics.ping_rtt.record(answered_in);
+        }
+        if self.client.registered() != was_registered {
             // The timer stands at the registration limit; from now on silence counts.
-            timer.as_mut().reset(received.into());
+            timer.as_mut().reset(now.instant.into());
         }
+        ControlFlow::Continue(())
+    }
+
+    /// The timer has fired: asks the client, gives it up, or looks again later.
+    fn look(&mut self, mut timer: Pin<&mut Sleep>) -> ControlFlow<End> {
+        let registered = self.client.registered();
+        let next = match self.keepalive.check(registered, Instant::now()) {
+            Due::Wait(next) => next,
+            Due::Ping(next) => {
+                self.client.ping();
+                next
+            }
+            Due::RegistrationTimeout => {
+                let end = End::new(Closed::RegistrationTimeout, "Registration timeout");
+                return ControlFlow::Break(end);
+            }
+            Due::PingTimeout => {
+                return ControlFlow::Break(End::new(Closed::PingTimeout, "Ping timeout"));
+            }
+        };
+        timer.as_mut().reset(next.into());
+        ControlFlow::Continue(())
     }
 }
 
@@ -158,9 +235,9 @@ async fn read(
 async fn handle(
     frame: Frame,
     client: &mut Client,
-    received: Instant,
-    metrics: &Meters,
-) -> ControlFlow<String> {
+    now: Moment,
+    shared: &Shared,
+) -> ControlFlow<Farewell> {
     let text = match frame {
         Frame::TooLong => {
             client.too_long();
@@ -168,7 +245,7 @@ async fn handle(
         }
         Frame::Line { text, lossy } => {
             if lossy {
-                metrics.not_utf8.increment(1);
+                shared.metrics.not_utf8.increment(1);
             }
             text
         }
@@ -176,30 +253,28 @@ async fn handle(
     let message = match Message::parse(&text) {
         Ok(message) => message,
         Err(error) => {
-            metrics.parse_error(error);
-            client.malformed(error.text());
+            client.malformed(error);
             return ControlFlow::Continue(());
         }
     };
     let verb = Verb::of(message.command);
-    metrics.message_in(verb);
+    shared.metrics.message_in(verb);
     let span = tracing::info_span!(
         "irc.message",
         otel.kind = "server",
         irc.command = verb.name()
     );
-    client.message(&message, received).instrument(span).await
+    client.message(&message, now).instrument(span).await
 }
 
 /// Writes batches of lines until the outbox has ended.
 async fn write(mut output: WriteHalf<'_>, outbox: &Outbox, metrics: &Meters) -> io::Result<()> {
-    let mut codec = LineCodec::default();
     let mut batch = Vec::new();
     while outbox.take(&mut batch).await {
         // Made for each batch: an idle connection keeps no write buffer.
         let mut buffer = BytesMut::new();
         for queued in &batch {
-            codec.encode(queued.line.clone(), &mut buffer)?;
+            queued.line.write(queued.reader, &mut buffer);
         }
         let lines = u64::try_from(batch.len()).unwrap_or(u64::MAX);
         if let Err(error) = output.write_all(&buffer).await {

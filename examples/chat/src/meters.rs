@@ -6,13 +6,14 @@
 use metrics::{Counter, Gauge, Histogram};
 use pollscope::metrics::Registry;
 
-use crate::command::Verb;
-use crate::message::ParseError;
 use crate::metrics::{
     ACCEPT_ERRORS, BYTES_IN, BYTES_OUT, CLIENTS, CLOSED, CONNECTIONS, DELIVERY, DROPPED, EVICTIONS,
     FANOUT, FANOUT_SIZE, LINE_TOO_LONG, MESSAGES_IN, MESSAGES_OUT, OPENED, OVERFLOW, PARSE_ERRORS,
-    REFUSED, REGISTRATION, ROOMS, SENDQ_BYTES, SENDQ_BYTES_MAX, SENDQ_MESSAGES, SENDQ_MESSAGES_MAX,
+    PING_RTT, REFUSED, REGISTRATION, ROOMS, SENDQ_BYTES, SENDQ_BYTES_MAX, SENDQ_MESSAGES,
+    SENDQ_MESSAGES_MAX, THROTTLED,
 };
+use crate::protocol::message::ParseError;
+use crate::protocol::verb::Verb;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum Closed {
     Eof,
     Error,
     SendQueue,
+    Flood,
+    BadPassword,
     RegistrationTimeout,
     PingTimeout,
     Shutdown,
@@ -28,11 +31,13 @@ pub(crate) enum Closed {
 }
 
 impl Closed {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Quit,
         Self::Eof,
         Self::Error,
         Self::SendQueue,
+        Self::Flood,
+        Self::BadPassword,
         Self::RegistrationTimeout,
         Self::PingTimeout,
         Self::Shutdown,
@@ -45,6 +50,8 @@ impl Closed {
             Self::Eof => "eof",
             Self::Error => "error",
             Self::SendQueue => "sendq",
+            Self::Flood => "flood",
+            Self::BadPassword => "bad_password",
             Self::RegistrationTimeout => "registration_timeout",
             Self::PingTimeout => "ping_timeout",
             Self::Shutdown => "shutdown",
@@ -83,6 +90,8 @@ pub(crate) struct Meters {
     parse_errors: [Counter; ParseError::ALL.len()],
     pub(crate) not_utf8: Counter,
     pub(crate) line_too_long: Counter,
+    pub(crate) throttled: Counter,
+    pub(crate) ping_rtt: Histogram,
 }
 
 impl Meters {
@@ -117,6 +126,8 @@ impl Meters {
             parse_errors: ParseError::ALL.map(|error| counter(&PARSE_ERRORS, error.kind())),
             not_utf8: counter(&PARSE_ERRORS, "utf8"),
             line_too_long: registry.counter(&LINE_TOO_LONG, &[]),
+            throttled: registry.counter(&THROTTLED, &[]),
+            ping_rtt: registry.histogram(&PING_RTT, &[]),
         }
     }
 

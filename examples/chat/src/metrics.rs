@@ -29,7 +29,7 @@ pub(crate) static CLOSED: Metric = Metric::counter(
     "chat_connections_closed_total",
     &["reason"],
     "Connections ended, by reason.",
-    "The reason says whose doing: quit and eof the client's, sendq a slow reader's, the timeouts silence, error the network's, panic ours.",
+    "The reason says whose doing: quit and eof the client's, sendq a slow reader's, the timeouts silence, flood a client that never stops, bad_password a stranger, error the network's, panic ours.",
 );
 pub(crate) static REFUSED: Metric = Metric::counter(
     "chat_connections_refused_total",
@@ -152,7 +152,7 @@ pub(crate) static DROPPED: Metric = Metric::counter(
     "chat_messages_dropped_total",
     &["reason"],
     "Messages that were queued or addressed and never written, by reason.",
-    "evicted: what a slow reader lost; closed: addressed to a connection that was ending; unwritten: the connection broke first; not_member: said by somebody the room no longer had.",
+    "evicted: what a slow reader lost; closed: addressed to a connection that was ending; unwritten: the connection broke first; not_member: said to a room by somebody who may not speak there, and refused.",
 );
 pub(crate) static PARSE_ERRORS: Metric = Metric::counter(
     "chat_parse_errors_total",
@@ -165,6 +165,20 @@ pub(crate) static LINE_TOO_LONG: Metric = Metric::counter(
     &[],
     "Lines over the length limit, skipped.",
     "A broken client or abuse.",
+);
+
+pub(crate) static THROTTLED: Metric = Metric::counter(
+    "chat_input_throttled_total",
+    &[],
+    "Lines that had to wait because their client sends too fast.",
+    "Scripts, pastes or abuse; those who never stop end as chat_connections_closed_total with the reason flood.",
+);
+pub(crate) static PING_RTT: Metric = Metric::histogram(
+    "chat_ping_rtt_seconds",
+    SECONDS,
+    &[],
+    "Time from a PING to the next line of its client.",
+    "Silent clients are far away or busy, or the server is late to write and read: compare with chat_delivery_seconds.",
 );
 
 /// Every metric of the chat.
@@ -193,6 +207,8 @@ pub static METRICS: Table = &[
     &DROPPED,
     &PARSE_ERRORS,
     &LINE_TOO_LONG,
+    &THROTTLED,
+    &PING_RTT,
 ];
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use std::time::Instant;
 use faults::Plan;
 use tokio::sync::Notify;
 
-use crate::message::Line;
 use crate::meters::Meters;
+use crate::protocol::capability::Capabilities;
+use crate::protocol::line::Line;
 
 /// Most bytes the writer takes at once: a few TCP segments, so one system call carries many lines, and small enough
 /// that what is in flight beyond the bound of the queue does not matter.
@@ -34,6 +35,8 @@ pub struct SendLimits {
 pub(crate) struct Queued {
     /// What to write.
     pub(crate) line: Line,
+    /// What the reader had negotiated when the line was queued: decides about the tags in front.
+    pub(crate) reader: Capabilities,
     /// When the message that caused it was received; `None` for replies and other lines whose delay nobody asks for.
     pub(crate) received: Option<Instant>,
 }
@@ -43,10 +46,14 @@ pub(crate) struct Queued {
 pub(crate) enum Sent {
     /// It will be written.
     Queued,
+    /// The reader has not negotiated what the line needs; it is not to get it.
+    Unwanted,
     /// The queue was full: the line is dropped and the connection will end. Said once.
     Evicted,
-    /// The connection is ending; the line is dropped.
+    /// The connection is ending and leaves its rooms by itself; the line is dropped.
     Closed,
+    /// Nobody writes any more, and nobody may have left the rooms; the line is dropped.
+    Gone,
 }
 
 /// The queue; shared by the connection and everybody who talks to it.
@@ -70,8 +77,10 @@ pub(crate) struct Outbox {
 struct State {
     /// Lines in order. Beyond the bounds only while the fault `unbounded-queue` is on.
     queue: VecDeque<Queued>,
-    /// Bytes of all lines in `queue`.
+    /// Bytes of all lines in `queue`, tags included.
     bytes: usize,
+    /// What the reader has negotiated.
+    reader: Capabilities,
     /// Whether lines are still accepted.
     phase: Phase,
 }
@@ -83,6 +92,8 @@ enum Phase {
     Finishing,
     /// As `Finishing`, because the reader was too slow.
     Evicted,
+    /// Nobody takes anything any more.
+    Abandoned,
 }
 
 impl Outbox {
@@ -91,6 +102,7 @@ impl Outbox {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 bytes: 0,
+                reader: Capabilities::NONE,
                 phase: Phase::Open,
             }),
             filled: Notify::new(),
@@ -101,15 +113,26 @@ impl Outbox {
         }
     }
 
+    /// Lines queued from now on are for a reader with these capabilities.
+    pub(crate) fn negotiated(&self, reader: Capabilities) {
+        self.lock().reader = reader;
+    }
+
     /// Queues a line, or evicts the reader. Never waits.
     pub(crate) fn send(&self, line: Line, received: Option<Instant>) -> Sent {
         let mut state = self.lock();
         if state.phase != Phase::Open {
             self.metrics.dropped_closed.increment(1);
-            return Sent::Closed;
+            return match state.phase {
+                Phase::Abandoned => Sent::Gone,
+                _ => Sent::Closed,
+            };
+        }
+        if !line.is_for(state.reader) {
+            return Sent::Unwanted;
         }
         let too_many = state.queue.len() >= self.limits.messages;
-        let too_big = state.bytes + line.as_bytes().len() > self.limits.bytes;
+        let too_big = state.bytes + line.wire_len(state.reader) > self.limits.bytes;
         if too_many || too_big {
             if !self.faults.queue_is_unbounded() {
                 self.evict(&mut state, too_many);
@@ -133,9 +156,7 @@ impl Outbox {
     /// Closes the queue and drops what is in it: nobody writes any more.
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
-        if state.phase == Phase::Open {
-            state.phase = Phase::Finishing;
-        }
+        state.phase = Phase::Abandoned;
         let dropped = u64::try_from(state.queue.len()).unwrap_or(u64::MAX);
         self.metrics.dropped_unwritten.increment(dropped);
         // New containers rather than cleared ones: after an overflow their memory must go back.
@@ -154,7 +175,7 @@ impl Outbox {
                 while taken < BATCH_BYTES
                     && let Some(queued) = state.queue.pop_front()
                 {
-                    taken += queued.line.as_bytes().len();
+                    taken += queued.line.wire_len(queued.reader);
                     batch.push(queued);
                 }
                 state.bytes -= taken;
@@ -187,8 +208,13 @@ impl Outbox {
     }
 
     fn push(&self, state: &mut State, line: Line, received: Option<Instant>) {
-        state.bytes += line.as_bytes().len();
-        state.queue.push_back(Queued { line, received });
+        let reader = state.reader;
+        state.bytes += line.wire_len(reader);
+        state.queue.push_back(Queued {
+            line,
+            reader,
+            received,
+        });
         // The writer sleeps only on an empty queue.
         if state.queue.len() == 1 {
             self.filled.notify_one();
@@ -222,6 +248,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::capability::Capability;
 
     fn outbox(messages: usize, bytes: usize) -> Outbox {
         let registry = pollscope::metrics::Registry::new();
@@ -251,6 +278,8 @@ mod tests {
         assert_eq!(outbox.send(line("C"), None), Sent::Closed);
         outbox.finish(line("AGAIN"));
         assert_eq!(drain(&outbox).await, [line("A"), line("B"), line("END")]);
+        outbox.abandon();
+        assert_eq!(outbox.send(line("C"), None), Sent::Gone);
         assert_eq!(outbox.depth(), (0, 0));
     }
 
@@ -267,6 +296,23 @@ mod tests {
             assert_eq!(last.len(), 1);
             assert_eq!(last[0].as_bytes(), b"ERROR :SendQ exceeded\r\n");
         }
+    }
+
+    /// The tags a reader gets count against its bound, and a line it cannot read is not queued.
+    #[tokio::test]
+    async fn counts_what_the_reader_gets() {
+        let outbox = outbox(10, 1000);
+        let tags = crate::protocol::tags::Tags::new("+a=1").client_only();
+        let tagged = line("A").tagged(tags).only_with(Capability::MessageTags);
+        assert_eq!(outbox.send(tagged.clone(), None), Sent::Unwanted);
+        outbox.negotiated(Capabilities::offered());
+        assert_eq!(outbox.send(tagged, None), Sent::Queued);
+        outbox.negotiated(Capabilities::NONE);
+        assert_eq!(outbox.send(line("B"), None), Sent::Queued);
+        assert_eq!(outbox.depth(), (2, "@+a=1 A\r\nB\r\n".len()));
+        outbox.finish(line("END"));
+        assert_eq!(drain(&outbox).await.len(), 3);
+        assert_eq!(outbox.depth(), (0, 0));
     }
 
     /// A writer that waits is woken by the first line and by the end.

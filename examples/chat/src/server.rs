@@ -16,11 +16,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection;
-use crate::directory::{ClientId, Directory};
-use crate::message::Line;
+use crate::identity::ClientId;
 use crate::meters::{self, Meters};
 use crate::metrics::METRICS;
 use crate::options::Options;
+use crate::protocol::isupport::Limits;
+use crate::protocol::line::Line;
+use crate::protocol::motd::Motd;
+use crate::session::Policy;
+use crate::shared_directory::SharedDirectory;
 
 /// First and longest pause after a failed accept; doubled in between. A second is short for a waiting client and
 /// long for a loop that would otherwise spin.
@@ -38,10 +42,12 @@ const ENFILE: i32 = 23;
 pub(crate) struct Shared {
     /// As given by the caller.
     pub(crate) options: Options,
+    /// What is told to and asked of every client.
+    pub(crate) policy: Arc<Policy>,
     /// Live handles.
     pub(crate) metrics: Arc<Meters>,
     /// Nicknames and rooms.
-    pub(crate) directory: Directory,
+    pub(crate) directory: SharedDirectory,
     /// Cancelled at shutdown; every connection listens.
     pub(crate) stop: CancellationToken,
     /// Tasks of rooms, which end after the connections.
@@ -52,8 +58,8 @@ pub(crate) struct Shared {
 ///
 /// # Errors
 ///
-/// When the metrics cannot be registered, because another owner has one of their names. Nothing a client or the
-/// network does ends the server.
+/// When the metrics cannot be registered, because another owner has one of their names, or the message of the day cannot be
+/// read. Nothing a client or the network does ends the server.
 pub async fn run(
     listener: TcpListener,
     options: Options,
@@ -64,8 +70,9 @@ pub async fn run(
         .register(METRICS)
         .map_err(io::Error::other)?;
     let shared = Arc::new(Shared {
+        policy: Arc::new(policy(&options).await?),
         metrics: Arc::new(Meters::new(&options.registry)),
-        directory: Directory::default(),
+        directory: SharedDirectory::new(options.case_mapping),
         stop: CancellationToken::new(),
         room_tasks: TaskTracker::new(),
         options,
@@ -84,6 +91,29 @@ pub async fn run(
     drop(listener);
     stop(&shared, &connections).await;
     Ok(())
+}
+
+async fn policy(options: &Options) -> io::Result<Policy> {
+    let motd = match &options.motd_file {
+        None => Motd::default(),
+        Some(path) => {
+            let bytes = tokio::fs::read(path).await.map_err(|error| {
+                let path = path.display();
+                let text = format!("cannot read the message of the day from {path}: {error}");
+                io::Error::new(error.kind(), text)
+            })?;
+            Motd::new(&String::from_utf8_lossy(&bytes))
+        }
+    };
+    Ok(Policy {
+        server: Arc::clone(&options.server_name),
+        limits: Limits {
+            case_mapping: options.case_mapping,
+            rooms_per_client_max: options.rooms_per_client_max,
+        },
+        password: options.password.clone(),
+        motd,
+    })
 }
 
 /// Accepts for ever.

@@ -69,12 +69,17 @@ mod tests {
                 options.connections_max = CONNECTIONS_MAX;
                 options.send_limits.messages = 100;
                 options.drain = Duration::from_millis(100);
+                options.patience.ping_after = Duration::from_millis(200);
+                // A burst of a hundred lines waits a little, and never too often.
+                options.flood_limits.line_every = Duration::from_micros(100);
+                options.flood_limits.patience_lines = u32::MAX;
             })
             .await;
             let mut unmoved = Unmoved::new(&server);
             let mut talker = Client::register(&server, "talker").await;
             talker.join("#r").await;
             misbehave(&mut talker).await;
+            answer(&mut talker).await;
             unmoved.look(&server);
             fall_behind(&server, &plan, &mut talker, &mut unmoved).await;
             crowd(&server).await;
@@ -96,6 +101,13 @@ mod tests {
         client.wait_for(" 421 ").await;
         client.send(&"x".repeat(10_000)).await;
         client.wait_for(" 417 ").await;
+    }
+
+    /// The server asks a silent client whether it is there, and it is.
+    async fn answer(client: &mut Client) {
+        client.wait_for("PING :irc.test").await;
+        client.send("PONG :irc.test\r\nPING answered").await;
+        client.wait_for(":answered").await;
     }
 
     /// A reader that reads nothing: its queue grows while the fault is on, and it is evicted when it is off.

@@ -1,6 +1,8 @@
 //! What broken and hostile clients do, and that nobody else suffers.
 
-use chat::SendLimits;
+use std::time::{Duration, Instant};
+
+use chat::{FloodLimits, SendLimits};
 
 use crate::harness::{Client, Server, on_both_runtimes};
 
@@ -57,6 +59,89 @@ fn a_long_line_is_skipped() {
     });
 }
 
+/// Tags have a limit of their own, and so has what follows them; either is told by the same number and counted.
+#[test]
+fn long_tags_are_refused() {
+    on_both_runtimes(|| async {
+        let server = Server::start().await;
+        let mut client = Client::register(&server, "me").await;
+        let tags =
+            |bytes: usize, text: usize| format!("@{} PING {}", "t".repeat(bytes), "x".repeat(text));
+        client.send(&tags(4094, 400)).await;
+        client.wait_for(" PONG irc.test :xxx").await;
+        for line in [tags(4095, 1), tags(10, 600), tags(9000, 1)] {
+            client.send(&line).await;
+            client
+                .expect(":irc.test 417 me :Input line was too long")
+                .await;
+        }
+        client.expect_nothing().await;
+        server.wait_for_metric("chat_line_too_long_total 3").await;
+        server.stop().await;
+    });
+}
+
+/// Who sends too fast is read more slowly and loses nothing; who never stops is cut; nobody else notices.
+#[test]
+fn floods_are_slowed_and_then_cut() {
+    on_both_runtimes(|| async {
+        let server = Server::with(|options| {
+            options.flood_limits = FloodLimits {
+                burst_lines: 10,
+                line_every: Duration::from_millis(5),
+                patience_lines: 100,
+            };
+        })
+        .await;
+        let mut fast = Client::register(&server, "fast").await;
+        let mut good = Client::register(&server, "good").await;
+        let begin = Instant::now();
+        let burst: String = (0..60).map(|number| format!("PING {number}\r\n")).collect();
+        fast.send_bytes(burst.as_bytes()).await;
+        for number in 0..60 {
+            fast.expect(&format!(":irc.test PONG irc.test :{number}"))
+                .await;
+        }
+        assert!(begin.elapsed() >= Duration::from_millis(200));
+        assert!(server.metric("chat_input_throttled_total") > 0.0);
+        good.expect_nothing().await;
+
+        fast.send_bytes(burst.repeat(4).as_bytes()).await;
+        let rest = fast.rest().await;
+        assert_eq!(rest.last().unwrap(), "ERROR :Closing link: Excess Flood");
+        server
+            .wait_for_metric("chat_connections_closed_total{reason=\"flood\"} 1")
+            .await;
+        good.expect_nothing().await;
+        server.wait_for_metric("chat_clients 1").await;
+        server.stop().await;
+    });
+}
+
+/// Ten thousand joins by one client end at the limit, and being thrown out makes room for another.
+#[test]
+fn joins_by_one_client_are_bounded() {
+    on_both_runtimes(|| async {
+        let server = Server::with(|options| options.rooms_per_client_max = 10).await;
+        let mut client = Client::register(&server, "me").await;
+        for hundred in 0..100 {
+            let join: String = (0..100)
+                .map(|number| format!("JOIN #{hundred}-{number}\r\n"))
+                .collect();
+            client.send_bytes(join.as_bytes()).await;
+            client.wait_for(&format!(" 405 me #{hundred}-99 ")).await;
+        }
+        assert_eq!(server.metric("chat_rooms"), 10.0);
+        client.send("KICK #0-3 me\r\nJOIN #more").await;
+        client.wait_for(" 366 me #more ").await;
+        client.send("JOIN #one-too-many").await;
+        client
+            .expect(":irc.test 405 me #one-too-many :You have joined too many channels")
+            .await;
+        server.stop().await;
+    });
+}
+
 /// A stream of noise harms nobody: a client that talks meanwhile is served.
 #[test]
 fn noise_harms_nobody() {
@@ -89,7 +174,7 @@ fn noise_harms_nobody() {
 fn a_slow_reader_is_evicted() {
     on_both_runtimes(|| async {
         let server = Server::with(|options| {
-            options.drain = std::time::Duration::from_secs(20);
+            options.drain = Duration::from_secs(20);
         })
         .await;
         let mut talker = Client::register(&server, "talker").await;

@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod abuse;
 #[cfg(test)]
+mod conversations;
+#[cfg(test)]
 mod faulty;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod house_rules;
 #[cfg(test)]
 mod lifetime;
 #[cfg(test)]

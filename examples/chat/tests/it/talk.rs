@@ -11,13 +11,13 @@ fn two_clients_talk() {
         let mut bob = Client::register(&server, "bob").await;
         alice.send("JOIN #Tea").await;
         alice.expect(":alice!alice@127.0.0.1 JOIN #Tea").await;
-        alice.expect(":irc.test 353 alice = #Tea :alice").await;
+        alice.expect(":irc.test 353 alice = #Tea :@alice").await;
         alice
             .expect(":irc.test 366 alice #Tea :End of NAMES list")
             .await;
         bob.send("JOIN #tea").await;
         bob.expect(":bob!bob@127.0.0.1 JOIN #Tea").await;
-        bob.expect(":irc.test 353 bob = #Tea :alice bob").await;
+        bob.expect(":irc.test 353 bob = #Tea :@alice bob").await;
         bob.expect(":irc.test 366 bob #Tea :End of NAMES list")
             .await;
         alice.expect(":bob!bob@127.0.0.1 JOIN #Tea").await;
@@ -37,7 +37,7 @@ fn two_clients_talk() {
         bob.expect(":bob!bob@127.0.0.1 PART #Tea :bye").await;
         alice.expect(":bob!bob@127.0.0.1 PART #Tea :bye").await;
         bob.send("PRIVMSG #tea :still here?").await;
-        bob.wait_for(" 404 bob #tea :").await;
+        bob.wait_for(" 404 bob #Tea :").await;
         bob.join("#Tea").await;
         alice.expect(":bob!bob@127.0.0.1 JOIN #Tea").await;
         bob.send("QUIT :gone").await;
@@ -84,9 +84,9 @@ fn neighbours_are_told_once() {
             .await;
         alice.expect_nothing().await;
         alice.send("NAMES #a,#b,#none").await;
-        alice.expect(":irc.test 353 alice = #a :alice").await;
+        alice.expect(":irc.test 353 alice = #a :@alice").await;
         alice.wait_for(" 366 alice #a ").await;
-        alice.expect(":irc.test 353 alice = #b :alice").await;
+        alice.expect(":irc.test 353 alice = #b :@alice").await;
         alice.wait_for(" 366 alice #b ").await;
         alice.wait_for(" 366 alice #none ").await;
         server.stop().await;
@@ -129,7 +129,9 @@ fn irssi_comes_in() {
         let server = Server::start().await;
         let mut client = Client::connect(&server).await;
         client.send("CAP LS 302\r\nJOIN :").await;
-        client.expect(":irc.test CAP * LS :").await;
+        client
+            .expect(":irc.test CAP * LS :away-notify echo-message message-tags multi-prefix server-time")
+            .await;
         client
             .expect(":irc.test 461 * JOIN :Not enough parameters")
             .await;
@@ -141,12 +143,13 @@ fn irssi_comes_in() {
             .await;
         client.wait_for(" 422 me ").await;
         client.send("MODE me +i").await;
-        client.expect(":irc.test 221 me +i").await;
+        client.expect(":me!me@127.0.0.1 MODE me +i").await;
         client.join("#room").await;
         client.send("MODE #room\r\nWHO #room\r\nMODE #room b").await;
-        client.expect(":irc.test 324 me #room +n").await;
+        client.expect(":irc.test 324 me #room +nt").await;
+        client.wait_for(" 329 me #room ").await;
         client
-            .expect(":irc.test 352 me #room me 127.0.0.1 irc.test me H :0 Me")
+            .expect(":irc.test 352 me #room me 127.0.0.1 irc.test me H@ :0 Me")
             .await;
         client.wait_for(" 315 me #room ").await;
         client.wait_for(" 368 me #room ").await;
@@ -183,7 +186,7 @@ fn questions_are_answered() {
             ),
             (
                 "MODE #a +o bob",
-                ":irc.test 482 alice #a :Channel modes are fixed on this server",
+                ":irc.test 441 alice bob #a :They are not on that channel",
             ),
             ("MODE #none", ":irc.test 403 alice #none :No such channel"),
             (
@@ -233,13 +236,13 @@ fn others_are_shown() {
         bob.send("WHOIS ALICE").await;
         bob.expect(":irc.test 311 bob alice alice 127.0.0.1 * :Real alice")
             .await;
-        bob.expect(":irc.test 319 bob alice :#a").await;
+        bob.expect(":irc.test 319 bob alice :@#a").await;
         bob.expect(":irc.test 312 bob alice irc.test :chat").await;
         bob.expect(":irc.test 301 bob alice :tea time").await;
         bob.wait_for(" 318 bob alice ").await;
         bob.join("#a").await;
         bob.send("LUSERS\r\nVERSION").await;
-        bob.expect(":irc.test 251 bob :There are 0 users and 2 invisible on 1 servers")
+        bob.expect(":irc.test 251 bob :There are 2 users and 0 invisible on 1 servers")
             .await;
         bob.wait_for(" 351 bob chat-").await;
         bob.send("JOIN 0").await;

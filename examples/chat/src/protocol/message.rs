@@ -1,16 +1,13 @@
-//! One IRC line: parsed from text, formatted to bytes; PURE.
+//! One line of a client, taken apart; PURE.
 //!
-//! The grammar is that of RFC 1459 with the message tags of IRCv3 in front, which are skipped. A parsed message borrows
-//! from its line; a formatted line is shared bytes, because one line goes to every member of a room.
-//! It must not know what any command means.
+//! The grammar is that of RFC 1459 with the message tags of IRCv3 in front. A parsed message borrows from its line. It must
+//! not know what any command means.
 
-use bytes::Bytes;
+use super::line::LINE_MAX;
+use super::tags::{CLIENT_DATA_MAX, Tags};
 
-/// Longest line in bytes, CR LF included; the limit of RFC 1459, which clients rely on.
-pub const LINE_MAX: usize = 512;
-
-/// Longest tag section in bytes, from `@` to its space; the limit of IRCv3 for clients (4,094 bytes of data).
-pub const TAGS_MAX: usize = 4096;
+/// Longest tag section of a client in bytes, from `@` to its space.
+pub const TAGS_MAX: usize = 1 + CLIENT_DATA_MAX + 1;
 
 /// Most parameters of one message; the limit of RFC 1459. The last one takes the rest of the line.
 pub const PARAMS_MAX: usize = 15;
@@ -18,6 +15,8 @@ pub const PARAMS_MAX: usize = 15;
 /// One message as a client sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message<'a> {
+    /// The tags in front; empty if there are none.
+    pub tags: Tags<'a>,
     /// Who the sender says it is. Kept for completeness; a server believes its own records instead.
     pub prefix: Option<&'a str>,
     /// The command in the letter case of the sender.
@@ -35,7 +34,7 @@ pub enum ParseError {
     BadCommand,
     /// A NUL or a bare CR, which would break the lines of other clients.
     ForbiddenCharacter,
-    /// Longer than [`LINE_MAX`] without its tags.
+    /// Longer than [`LINE_MAX`] without its tags, or tags longer than [`TAGS_MAX`].
     TooLong,
 }
 
@@ -81,8 +80,9 @@ impl<'a> Message<'a> {
         if line.contains(['\0', '\r', '\n']) {
             return Err(ParseError::ForbiddenCharacter);
         }
-        let (_tags, rest) = section(line, '@')?;
-        if rest.len() + "\r\n".len() > LINE_MAX {
+        let (tags, rest) = section(line, '@')?;
+        let tags = tags.unwrap_or_default();
+        if tags.len() > CLIENT_DATA_MAX || rest.len() + "\r\n".len() > LINE_MAX {
             return Err(ParseError::TooLong);
         }
         let (prefix, rest) = section(rest, ':')?;
@@ -96,6 +96,7 @@ impl<'a> Message<'a> {
             return Err(ParseError::BadCommand);
         }
         Ok(Self {
+            tags: Tags::new(tags),
             prefix,
             command,
             params: params(rest),
@@ -131,53 +132,6 @@ fn params(mut rest: &str) -> Vec<&str> {
         let (param, tail) = rest.split_once(' ').unwrap_or((rest, ""));
         params.push(param);
         rest = tail;
-    }
-}
-
-/// One line to a client, CR LF included, never longer than [`LINE_MAX`]. Clones share the bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line(Bytes);
-
-impl Line {
-    /// Formats a line; `text` is the trailing parameter and gets the colon.
-    ///
-    /// Whatever the strings hold, the result is one line: a middle parameter ends at its first space, an empty one
-    /// becomes `*`, line ends become spaces, and what is too long is cut at a character boundary, as servers do.
-    #[must_use]
-    pub fn new(prefix: Option<&str>, command: &str, middle: &[&str], text: Option<&str>) -> Self {
-        let mut line = String::with_capacity(128);
-        if let Some(prefix) = prefix {
-            line.push(':');
-            line.push_str(prefix);
-            line.push(' ');
-        }
-        line.push_str(command);
-        for param in middle {
-            line.push(' ');
-            let word = param.trim_start_matches([' ', ':']);
-            let word = word.split(' ').next().unwrap_or_default();
-            line.push_str(if word.is_empty() { "*" } else { word });
-        }
-        if let Some(text) = text {
-            line.push_str(" :");
-            line.push_str(text);
-        }
-        if line.contains(['\r', '\n', '\0']) {
-            line = line.replace(['\r', '\n', '\0'], " ");
-        }
-        let mut end = line.len().min(LINE_MAX - "\r\n".len());
-        while !line.is_char_boundary(end) {
-            end -= 1;
-        }
-        line.truncate(end);
-        line.push_str("\r\n");
-        Self(Bytes::from(line))
-    }
-
-    /// The bytes to write, line end included.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
     }
 }
 
@@ -225,6 +179,21 @@ mod tests {
         }
     }
 
+    /// Tags have a limit of their own, which leaves that of the rest alone.
+    #[test]
+    fn knows_the_limits_of_both_parts() {
+        let line = |tags: usize, rest: usize| {
+            format!("@{} PING {}", "t".repeat(tags), "x".repeat(rest - 7))
+        };
+        let fits = line(CLIENT_DATA_MAX, LINE_MAX);
+        let message = Message::parse(&fits).unwrap();
+        assert_eq!(message.tags.pairs().count(), 1);
+        for (tags, rest) in [(CLIENT_DATA_MAX + 1, 10), (10, LINE_MAX + 1)] {
+            let line = line(tags, rest);
+            assert_eq!(Message::parse(&line), Err(ParseError::TooLong));
+        }
+    }
+
     /// Malformed lines are errors with a kind, never panics.
     #[test]
     fn refuses() {
@@ -244,26 +213,6 @@ mod tests {
         for (line, error) in cases {
             assert_eq!(Message::parse(line), Err(error), "{line:?}");
         }
-    }
-
-    /// No text can make two lines, a wrong parameter or a line that is too long.
-    #[test]
-    fn formats_one_line_whatever_comes() {
-        let check = |line: Line, expect: &str| {
-            assert_eq!(std::str::from_utf8(line.as_bytes()).unwrap(), expect);
-        };
-        check(
-            Line::new(Some("s"), "432", &["*", "a b"], Some("no")),
-            ":s 432 * a :no\r\n",
-        );
-        check(
-            Line::new(None, "X", &["", ":y"], Some("a\r\nQUIT")),
-            "X * y :a  QUIT\r\n",
-        );
-        let long = Line::new(Some("s"), "PRIVMSG", &["#r"], Some(&"é".repeat(400)));
-        assert!(long.as_bytes().len() <= LINE_MAX);
-        assert!(std::str::from_utf8(long.as_bytes()).is_ok());
-        assert!(long.as_bytes().ends_with(b"\r\n"));
     }
 
     /// No line of random bytes makes the parser panic, and what it accepts obeys the limits.

@@ -54,10 +54,11 @@ impl Keepalive {
         }
     }
 
-    /// A line came; any line answers the PING.
-    pub fn heard(&mut self, now: Instant) {
+    /// A line came; any line answers the PING. Gives the time the answer took if there was one to answer.
+    pub fn heard(&mut self, now: Instant) -> Option<Duration> {
         self.heard = now;
-        self.pinged = None;
+        let pinged = self.pinged.take()?;
+        Some(now.saturating_duration_since(pinged))
     }
 
     /// What is due at `now`.
@@ -105,7 +106,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut clock = Keepalive::new(PATIENCE, start);
         assert_eq!(clock.check(false, at(1)), Due::Wait(at(30)));
-        clock.heard(at(29));
+        assert_eq!(clock.heard(at(29)), None);
         assert_eq!(clock.check(false, at(30)), Due::RegistrationTimeout);
     }
 
@@ -115,11 +116,11 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut clock = Keepalive::new(PATIENCE, start);
-        clock.heard(at(10));
+        assert_eq!(clock.heard(at(10)), None);
         assert_eq!(clock.check(true, at(100)), Due::Wait(at(130)));
         assert_eq!(clock.check(true, at(130)), Due::Ping(at(190)));
         assert_eq!(clock.check(true, at(150)), Due::Wait(at(190)));
-        clock.heard(at(160));
+        assert_eq!(clock.heard(at(160)), Some(Duration::from_secs(30)));
         assert_eq!(clock.check(true, at(190)), Due::Wait(at(280)));
         assert_eq!(clock.check(true, at(280)), Due::Ping(at(340)));
         assert_eq!(clock.check(true, at(340)), Due::PingTimeout);

@@ -3,120 +3,23 @@
 //! The only file that knows how many parameters a command takes and which error answers a missing one. Whether the
 //! client may ask is the session's business, whether the thing exists the directory's.
 
-use crate::message::Message;
-use crate::numeric::Numeric;
+use super::listing::Filter;
+use super::message::Message;
+use super::numeric::Numeric;
+use super::verb::Verb;
 
-/// Most targets of one PRIVMSG or NOTICE; announced as `TARGMAX`. More would let one line cost as much as many.
+/// Most targets of one PRIVMSG, NOTICE, TAGMSG, NAMES or KICK; announced as `TARGMAX`. More would let one line cost as much as many.
 pub const TARGETS_MAX: usize = 4;
 
-/// The commands of this server, for a counter and a span name each; bounded, whatever clients send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the protocol's own")]
-pub enum Verb {
-    Away,
-    Cap,
-    IsOn,
-    Join,
-    List,
-    Lusers,
-    Mode,
-    Motd,
-    Names,
-    Nick,
-    Notice,
-    Part,
-    Pass,
-    Ping,
-    Pong,
-    Privmsg,
-    Quit,
-    Topic,
-    User,
-    UserHost,
-    Version,
-    Who,
-    Whois,
-    Other,
-}
-
-impl Verb {
-    /// Every verb, in the order of declaration.
-    pub const ALL: [Self; 24] = [
-        Self::Away,
-        Self::Cap,
-        Self::IsOn,
-        Self::Join,
-        Self::List,
-        Self::Lusers,
-        Self::Mode,
-        Self::Motd,
-        Self::Names,
-        Self::Nick,
-        Self::Notice,
-        Self::Part,
-        Self::Pass,
-        Self::Ping,
-        Self::Pong,
-        Self::Privmsg,
-        Self::Quit,
-        Self::Topic,
-        Self::User,
-        Self::UserHost,
-        Self::Version,
-        Self::Who,
-        Self::Whois,
-        Self::Other,
-    ];
-
-    /// The verb of a command word in any letter case.
-    #[must_use]
-    pub fn of(word: &str) -> Self {
-        let known = Self::ALL
-            .into_iter()
-            .filter(|verb| *verb != Self::Other)
-            .find(|verb| word.eq_ignore_ascii_case(verb.name()));
-        known.unwrap_or(Self::Other)
-    }
-
-    /// The word on the wire, and the label value.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Away => "AWAY",
-            Self::Cap => "CAP",
-            Self::IsOn => "ISON",
-            Self::Join => "JOIN",
-            Self::List => "LIST",
-            Self::Lusers => "LUSERS",
-            Self::Mode => "MODE",
-            Self::Motd => "MOTD",
-            Self::Names => "NAMES",
-            Self::Nick => "NICK",
-            Self::Notice => "NOTICE",
-            Self::Part => "PART",
-            Self::Pass => "PASS",
-            Self::Ping => "PING",
-            Self::Pong => "PONG",
-            Self::Privmsg => "PRIVMSG",
-            Self::Quit => "QUIT",
-            Self::Topic => "TOPIC",
-            Self::User => "USER",
-            Self::UserHost => "USERHOST",
-            Self::Version => "VERSION",
-            Self::Who => "WHO",
-            Self::Whois => "WHOIS",
-            Self::Other => "other",
-        }
-    }
-}
-
-/// A message that may be answered automatically (PRIVMSG) or must not be (NOTICE).
+/// The three ways to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speech {
-    /// PRIVMSG.
+    /// PRIVMSG: may be answered automatically.
     Privmsg,
-    /// NOTICE; errors about it are never sent back, or two robots would talk for ever.
+    /// NOTICE: must not be answered, not even with an error, or two robots would talk for ever.
     Notice,
+    /// TAGMSG: tags and no text, for those only who read tags.
+    Tagmsg,
 }
 
 impl Speech {
@@ -126,6 +29,7 @@ impl Speech {
         match self {
             Self::Privmsg => Verb::Privmsg.name(),
             Self::Notice => Verb::Notice.name(),
+            Self::Tagmsg => Verb::Tagmsg.name(),
         }
     }
 }
@@ -142,15 +46,26 @@ pub enum Command<'a> {
     CapLs,
     CapReq(&'a str),
     CapEnd,
+    Invite {
+        nick: &'a str,
+        room: &'a str,
+    },
     IsOn(Vec<&'a str>),
-    Join(Vec<&'a str>),
+    /// Rooms, each with its key if one was given.
+    Join(Vec<(&'a str, Option<&'a str>)>),
     /// `JOIN 0`: part from every room.
     PartAll,
-    List(Vec<&'a str>),
+    Kick {
+        room: &'a str,
+        nicks: Vec<&'a str>,
+        comment: Option<&'a str>,
+    },
+    List(Filter),
     Lusers,
+    /// Letters and their parameters; none to ask.
     Mode {
         target: &'a str,
-        change: Option<&'a str>,
+        words: Vec<&'a str>,
     },
     Motd,
     Names(Vec<&'a str>),
@@ -159,7 +74,7 @@ pub enum Command<'a> {
         rooms: Vec<&'a str>,
         reason: Option<&'a str>,
     },
-    Pass,
+    Pass(&'a str),
     Ping(&'a str),
     Pong,
     Quit(Option<&'a str>),
@@ -192,6 +107,21 @@ pub struct Refusal<'a> {
 }
 
 impl<'a> Command<'a> {
+    /// Whether it names rooms to do something in or about.
+    #[must_use]
+    pub fn is_about_rooms(&self) -> bool {
+        matches!(
+            self,
+            Self::Invite { .. }
+                | Self::Join(_)
+                | Self::Kick { .. }
+                | Self::Names(_)
+                | Self::Part { .. }
+                | Self::PartAll
+                | Self::Topic { .. }
+        )
+    }
+
     /// The command of a message.
     ///
     /// # Errors
@@ -202,31 +132,43 @@ impl<'a> Command<'a> {
         Ok(match Verb::of(message.command) {
             Verb::Away => Self::Away(params.text(0)),
             Verb::Cap => return params.cap(),
+            Verb::Invite => Self::Invite {
+                nick: params.need(0)?,
+                room: params.need(1)?,
+            },
             Verb::IsOn => Self::IsOn(params.words(0)?),
             Verb::Join if params.need(0)? == "0" => Self::PartAll,
-            Verb::Join => Self::Join(params.list(0)?),
-            Verb::List => Self::List(params.list(0).unwrap_or_default()),
+            Verb::Join => Self::Join(params.rooms_and_keys()?),
+            Verb::Kick => Self::Kick {
+                room: params.need(0)?,
+                nicks: params.targets(1)?,
+                comment: params.text(2),
+            },
+            Verb::List => Self::List(Filter::parse(&params.list(0).unwrap_or_default())),
             Verb::Lusers => Self::Lusers,
             Verb::Mode => Self::Mode {
                 target: params.need(0)?,
-                change: params.text(1),
+                words: message.params[1..].to_vec(),
             },
             Verb::Motd => Self::Motd,
-            Verb::Names => Self::Names(params.list(0).unwrap_or_default()),
+            Verb::Names if params.text(0).is_none() => Self::Names(Vec::new()),
+            Verb::Names => Self::Names(params.targets(0)?),
             Verb::Nick => Self::Nick(params.need_or(0, Numeric::NoNicknameGiven)?),
             Verb::Notice => params.say(Speech::Notice)?,
             Verb::Part => Self::Part {
                 rooms: params.list(0)?,
                 reason: params.text(1),
             },
-            Verb::Pass => {
-                params.need(0)?;
-                Self::Pass
-            }
+            Verb::Pass => Self::Pass(params.need(0)?),
             Verb::Ping => Self::Ping(params.need_or(0, Numeric::NoOrigin)?),
             Verb::Pong => Self::Pong,
             Verb::Privmsg => params.say(Speech::Privmsg)?,
             Verb::Quit => Self::Quit(params.text(0)),
+            Verb::Tagmsg => Self::Say {
+                speech: Speech::Tagmsg,
+                targets: params.targets(0)?,
+                text: "",
+            },
             Verb::Topic => Self::Topic {
                 room: params.need(0)?,
                 text: params.get(1),
@@ -299,15 +241,28 @@ impl<'a> Params<'a, '_> {
     fn say(&self, speech: Speech) -> Result<Command<'a>, Refusal<'a>> {
         self.need_or(0, Numeric::NoRecipient)?;
         let text = self.need_or(1, Numeric::NoTextToSend)?;
-        let targets = self.list(0)?;
+        Ok(Command::Say {
+            speech,
+            targets: self.targets(0)?,
+            text,
+        })
+    }
+
+    /// A list that is not too long to be worked off for one line.
+    fn targets(&self, index: usize) -> Result<Vec<&'a str>, Refusal<'a>> {
+        let targets = self.list(index)?;
         if targets.len() > TARGETS_MAX {
             return Err(self.refuse(Numeric::TooManyTargets));
         }
-        Ok(Command::Say {
-            speech,
-            targets,
-            text,
-        })
+        Ok(targets)
+    }
+
+    /// Rooms with the keys of the second list, in the same order; rooms after the last key have none.
+    fn rooms_and_keys(&self) -> Result<Vec<(&'a str, Option<&'a str>)>, Refusal<'a>> {
+        let keys = self.text(1).into_iter().flat_map(|keys| keys.split(','));
+        let mut keys = keys.map(|key| Some(key).filter(|key| !key.is_empty()));
+        let rooms = self.list(0)?.into_iter();
+        Ok(rooms.map(|room| (room, keys.next().flatten())).collect())
     }
 
     fn cap(&self) -> Result<Command<'a>, Refusal<'a>> {
@@ -347,16 +302,56 @@ mod tests {
             ("CAP REQ :sasl", Command::CapReq("sasl")),
             ("ISON a b", Command::IsOn(vec!["a", "b"])),
             ("ISON :a b", Command::IsOn(vec!["a", "b"])),
-            ("JOIN #a,#b key", Command::Join(vec!["#a", "#b"])),
+            (
+                "JOIN #a,#b,#c key,,x",
+                Command::Join(vec![("#a", Some("key")), ("#b", None), ("#c", Some("x"))]),
+            ),
+            (
+                "JOIN #a,#b key",
+                Command::Join(vec![("#a", Some("key")), ("#b", None)]),
+            ),
+            (
+                "INVITE bob #a",
+                Command::Invite {
+                    nick: "bob",
+                    room: "#a",
+                },
+            ),
+            (
+                "KICK #a bob,eve :go away",
+                Command::Kick {
+                    room: "#a",
+                    nicks: vec!["bob", "eve"],
+                    comment: Some("go away"),
+                },
+            ),
+            (
+                "@+typing=active TAGMSG #a",
+                Command::Say {
+                    speech: Speech::Tagmsg,
+                    targets: vec!["#a"],
+                    text: "",
+                },
+            ),
+            ("PASS :se cret", Command::Pass("se cret")),
             ("JOIN 0", Command::PartAll),
-            ("LIST", Command::List(vec![])),
+            ("LIST", Command::List(Filter::default())),
+            ("LIST >3,#a*", Command::List(Filter::parse(&[">3", "#a*"]))),
             (
                 "MODE nick +i",
                 Command::Mode {
                     target: "nick",
-                    change: Some("+i"),
+                    words: vec!["+i"],
                 },
             ),
+        ];
+        check(&cases);
+    }
+
+    /// The same for those that speak, move and ask.
+    #[test]
+    fn understands_the_rest() {
+        let cases = [
             ("NAMES #a", Command::Names(vec!["#a"])),
             (
                 "PART #a :bye",
@@ -390,9 +385,13 @@ mod tests {
             ),
             ("WHOIS server bob", Command::Whois("bob")),
         ];
+        check(&cases);
+    }
+
+    fn check(cases: &[(&str, Command<'_>)]) {
         for (line, expect) in cases {
             let message = Message::parse(line).unwrap();
-            assert_eq!(Command::of(&message), Ok(expect), "{line}");
+            assert_eq!(Command::of(&message).as_ref(), Ok(expect), "{line}");
         }
     }
 
@@ -404,6 +403,11 @@ mod tests {
             ("JOIN ,", Numeric::NeedMoreParams, Some("JOIN")),
             ("JOIN", Numeric::NeedMoreParams, Some("JOIN")),
             ("PART", Numeric::NeedMoreParams, Some("PART")),
+            ("INVITE bob", Numeric::NeedMoreParams, Some("INVITE")),
+            ("KICK #a", Numeric::NeedMoreParams, Some("KICK")),
+            ("KICK #a a,b,c,d,e", Numeric::TooManyTargets, Some("KICK")),
+            ("NAMES a,b,c,d,e", Numeric::TooManyTargets, Some("NAMES")),
+            ("TAGMSG", Numeric::NeedMoreParams, Some("TAGMSG")),
             ("USER a b c", Numeric::NeedMoreParams, Some("USER")),
             ("NICK", Numeric::NoNicknameGiven, None),
             ("PING", Numeric::NoOrigin, None),
@@ -427,15 +431,6 @@ mod tests {
                 Err(Refusal { numeric, about }),
                 "{line}"
             );
-        }
-    }
-
-    /// Counters are indexed by verb, so the list must be complete and in order.
-    #[test]
-    fn verbs_are_in_order() {
-        for (index, verb) in Verb::ALL.into_iter().enumerate() {
-            assert_eq!(verb as usize, index);
-            assert_eq!(Verb::of(&verb.name().to_lowercase()), verb);
         }
     }
 }

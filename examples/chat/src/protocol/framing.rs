@@ -1,14 +1,12 @@
-//! Lines out of a byte stream and back; PURE.
+//! Lines out of a byte stream; PURE.
 //!
 //! The buffer is bounded whatever the peer sends: a line over its limit is reported once and skipped up to its end, and
 //! the connection goes on. Bytes that are no UTF-8 are replaced, not refused, because old clients still send Latin-1.
 
-use std::io;
-
 use bytes::{Buf as _, BytesMut};
-use tokio_util::codec::{Decoder, Encoder};
 
-use crate::message::{LINE_MAX, Line, TAGS_MAX};
+use super::line::LINE_MAX;
+use super::message::TAGS_MAX;
 
 /// What the stream gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +22,9 @@ pub enum Frame {
     TooLong,
 }
 
-/// Splits and joins lines.
+/// Splits a stream into lines.
 #[derive(Debug, Default)]
-pub struct LineCodec {
+pub struct Framing {
     /// Bytes of the buffer already searched for a line end, so that a slow trickle is not searched again and again.
     searched: usize,
     /// Inside a line that was reported as too long: everything up to its end is dropped.
@@ -35,10 +33,49 @@ pub struct LineCodec {
     consumed: usize,
 }
 
-impl LineCodec {
+impl Framing {
     /// Bytes consumed since the last call.
     pub fn take_consumed(&mut self) -> usize {
         std::mem::take(&mut self.consumed)
+    }
+
+    /// The next frame in `buffer`, whose bytes are removed; `None` until more bytes have come. What is left in the buffer
+    /// when the stream ends is half a line and no command: the peer may have died in the middle of it.
+    pub fn next(&mut self, buffer: &mut BytesMut) -> Option<Frame> {
+        loop {
+            let limit = limit(buffer.first());
+            let end = buffer[self.searched..]
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map(|offset| self.searched + offset + 1);
+            let Some(end) = end else {
+                self.searched = buffer.len();
+                if !self.skipping && buffer.len() <= limit {
+                    return None;
+                }
+                self.advance(buffer, buffer.len());
+                let reported = std::mem::replace(&mut self.skipping, true);
+                return (!reported).then_some(Frame::TooLong);
+            };
+            if std::mem::take(&mut self.skipping) {
+                self.advance(buffer, end);
+                continue;
+            }
+            if end > limit {
+                self.advance(buffer, end);
+                return Some(Frame::TooLong);
+            }
+            let line = &buffer[..end - 1];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let text = String::from_utf8_lossy(line);
+            let lossy = matches!(text, std::borrow::Cow::Owned(_));
+            let text = text.into_owned();
+            self.advance(buffer, end);
+            // Empty lines are allowed and mean nothing (RFC 1459, 2.3).
+            if !text.trim_start_matches(' ').is_empty() {
+                return Some(Frame::Line { text, lossy });
+            }
+        }
     }
 
     fn advance(&mut self, buffer: &mut BytesMut, bytes: usize) {
@@ -56,88 +93,24 @@ fn limit(first: Option<&u8>) -> usize {
     }
 }
 
-impl Decoder for LineCodec {
-    type Item = Frame;
-    type Error = io::Error;
-
-    fn decode(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Frame>> {
-        loop {
-            let limit = limit(buffer.first());
-            let end = buffer[self.searched..]
-                .iter()
-                .position(|byte| *byte == b'\n')
-                .map(|offset| self.searched + offset + 1);
-            let Some(end) = end else {
-                self.searched = buffer.len();
-                if !self.skipping && buffer.len() <= limit {
-                    return Ok(None);
-                }
-                self.advance(buffer, buffer.len());
-                let reported = std::mem::replace(&mut self.skipping, true);
-                return Ok((!reported).then_some(Frame::TooLong));
-            };
-            if std::mem::take(&mut self.skipping) {
-                self.advance(buffer, end);
-                continue;
-            }
-            if end > limit {
-                self.advance(buffer, end);
-                return Ok(Some(Frame::TooLong));
-            }
-            let line = &buffer[..end - 1];
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let text = String::from_utf8_lossy(line);
-            let lossy = matches!(text, std::borrow::Cow::Owned(_));
-            let text = text.into_owned();
-            self.advance(buffer, end);
-            // Empty lines are allowed and mean nothing (RFC 1459, 2.3).
-            if !text.trim_start_matches(' ').is_empty() {
-                return Ok(Some(Frame::Line { text, lossy }));
-            }
-        }
-    }
-
-    fn decode_eof(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Frame>> {
-        let frame = self.decode(buffer)?;
-        if frame.is_none() {
-            // Half a line at the end is no command: the peer may have died in the middle of it.
-            self.advance(buffer, buffer.len());
-        }
-        Ok(frame)
-    }
-}
-
-impl Encoder<Line> for LineCodec {
-    type Error = io::Error;
-
-    fn encode(&mut self, line: Line, buffer: &mut BytesMut) -> io::Result<()> {
-        buffer.extend_from_slice(line.as_bytes());
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Feeds `chunks` one by one and collects the frames, checking the buffer bound on the way.
     fn frames(chunks: &[&[u8]]) -> Vec<Frame> {
-        let mut codec = LineCodec::default();
+        let mut framing = Framing::default();
         let mut buffer = BytesMut::new();
         let mut frames = Vec::new();
         for chunk in chunks {
             buffer.extend_from_slice(chunk);
-            while let Some(frame) = codec.decode(&mut buffer).unwrap() {
+            while let Some(frame) = framing.next(&mut buffer) {
                 frames.push(frame);
             }
             assert!(buffer.len() <= TAGS_MAX + LINE_MAX);
         }
-        while let Some(frame) = codec.decode_eof(&mut buffer).unwrap() {
-            frames.push(frame);
-        }
-        assert!(buffer.is_empty());
         let sent: usize = chunks.iter().map(|chunk| chunk.len()).sum();
-        assert_eq!(codec.take_consumed(), sent);
+        assert_eq!(framing.take_consumed() + buffer.len(), sent);
         frames
     }
 
