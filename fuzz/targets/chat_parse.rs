@@ -1,0 +1,4 @@
+//! Bytes of IRC clients. The entry function and what it checks are in `examples/chat/src/fuzzing.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| chat::fuzzing::parse(data));
