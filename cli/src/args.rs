@@ -26,7 +26,7 @@ pub(crate) use drill::{Drill, DrillSubject};
 pub(crate) use faults::Faults;
 pub(crate) use flamegraph::{Flamegraph, ProfileFormat};
 pub(crate) use load::{Load, LoadOptions};
-pub(crate) use serve::{Flavor, Serve, ServeOptions};
+pub(crate) use serve::{ChatOptions, Flavor, Serve, ServeOptions};
 pub(crate) use stalls::Stalls;
 
 /// Finds out which task and which line stalls a Tokio runtime, while it is happening.

@@ -1,6 +1,7 @@
 //! `serve`: one service to be observed.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -20,6 +21,8 @@ pub(crate) enum Serve {
         #[arg(long, value_name = "IP:PORT", default_value_t = Service::Chat.listen(), value_parser = address)]
         irc: SocketAddr,
         #[command(flatten)]
+        chat: ChatOptions,
+        #[command(flatten)]
         options: ServeOptions,
     },
     /// A FIX 4.4 exchange
@@ -30,6 +33,20 @@ pub(crate) enum Serve {
         #[command(flatten)]
         options: ServeOptions,
     },
+}
+
+/// What only the chat takes.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ChatOptions {
+    /// Text file that is shown to every client that comes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) motd: Option<PathBuf>,
+    /// File whose first line clients must give with PASS
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Lines a second that one client may send after a burst; 0 for any number [default: 50]
+    #[arg(long, value_name = "N")]
+    pub(crate) client_rate: Option<u32>,
 }
 
 /// What both services take.

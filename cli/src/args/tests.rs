@@ -25,6 +25,7 @@ fn accepts_what_is_documented() {
         "drill --silent-jobs 24",
         "serve chat --irc 0.0.0.0:6667 --admin 127.0.0.1:0 --workers 1 --faults block-sleep",
         "serve chat --console",
+        "serve chat --motd motd.txt --password-file secret --client-rate 0",
         "serve exchange --fix 127.0.0.1:0 --console 127.0.0.1:7000 --runtime current",
         "load chat --clients 20 --room-size 10 --rate 50 --duration 30s --json",
         "load exchange --sessions 4 --rate 100 --symbols 2 --duration 5",

@@ -6,13 +6,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use faults::{Plan, Settings};
+use pollscope::metrics::Registry;
 use pollscope::{Config, Scope};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
-use crate::args::{Flavor, Serve, ServeOptions};
+use crate::args::{ChatOptions, Flavor, Serve, ServeOptions};
 use crate::ending::{Ending, Failure};
 use crate::faults_api;
 use crate::render::{self, Announcement};
@@ -22,9 +24,11 @@ use crate::{fault_metrics, telemetry};
 
 /// Serves until Ctrl-C, SIGTERM, or the end of the supervisor.
 pub(crate) fn run(serve: Serve) -> Result<Ending, Failure> {
-    let (service, listen, options) = match serve {
-        Serve::Chat { irc, options } => (Service::Chat, irc, options),
-        Serve::Exchange { fix, options } => (Service::Exchange, fix, options),
+    let (service, listen, chat, options) = match serve {
+        Serve::Chat { irc, chat, options } => (Service::Chat, irc, chat, options),
+        Serve::Exchange { fix, options } => {
+            (Service::Exchange, fix, ChatOptions::default(), options)
+        }
     };
     let host = Host {
         service,
@@ -32,6 +36,7 @@ pub(crate) fn run(serve: Serve) -> Result<Ending, Failure> {
         console: options
             .console
             .map(|given| given.unwrap_or(service.console())),
+        chat,
         options,
     };
     host.serve()?;
@@ -43,6 +48,7 @@ struct Host {
     service: Service,
     listen: SocketAddr,
     console: Option<SocketAddr>,
+    chat: ChatOptions,
     options: ServeOptions,
 }
 
@@ -91,7 +97,8 @@ impl Host {
         let registry = scope.registry().clone();
         let outcome = match self.service {
             Service::Chat => {
-                chat::run(listener, chat::Options::new(registry, plan), stop.asked()).await
+                let options = self.chat_options(registry, plan).await?;
+                chat::run(listener, options, stop.asked()).await
             }
             Service::Exchange => {
                 exchange::run(
@@ -105,6 +112,35 @@ impl Host {
         outcome.map_err(|error: io::Error| {
             Failure::unable(format!("{} ended by itself", self.service), &error)
         })
+    }
+
+    async fn chat_options(
+        &self,
+        registry: Registry,
+        plan: Arc<Plan>,
+    ) -> Result<chat::Options, Failure> {
+        let mut options = chat::Options::new(registry, plan);
+        options.motd_file.clone_from(&self.chat.motd);
+        if let Some(lines) = self.chat.client_rate {
+            // No rate is no limit.
+            let every = Duration::from_secs(1).checked_div(lines);
+            options.flood_limits.line_every = every.unwrap_or_default();
+        }
+        if let Some(path) = &self.chat.password_file {
+            let path_shown = path.display();
+            let text = tokio::fs::read_to_string(path).await.map_err(|error| {
+                Failure::unable(
+                    format!("cannot read the password from {path_shown}"),
+                    &error,
+                )
+            })?;
+            let Some(word) = text.lines().next().filter(|word| !word.is_empty()) else {
+                let wrong = format!("no password in {path_shown}; expected it as the first line");
+                return Err(Failure::Usage(wrong));
+            };
+            options.password = Some(chat::Password::new(word));
+        }
+        Ok(options)
     }
 
     fn announcement(&self, listen: SocketAddr, scope: &Scope) -> Announcement {
