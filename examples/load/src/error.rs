@@ -38,7 +38,8 @@ impl Error {
     pub(crate) fn connect(address: SocketAddr, clients: usize, cause: io::Error) -> Self {
         let message = if cause.raw_os_error() == Some(TOO_MANY_FILES) {
             format!(
-                "too many open files for {clients} clients; expected a limit (`ulimit -n`) somewhat above that"
+                "too many open files for {clients} clients; expected a limit (`ulimit -n`) somewhat above that, or several \
+                 processes"
             )
         } else {
             format!("cannot connect to {address}; expected a running service there")

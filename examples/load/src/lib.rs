@@ -18,18 +18,26 @@
 //! ```
 //!
 //! Every report is stamped: `OK`, `SATURATED` when the service did not keep up with what was offered, `INVALID` when this
-//! generator itself was late, so that its figures say nothing about the service.
+//! generator itself was the limit, so that its figures say nothing about the service. A run of more clients than one process
+//! may have files is made of several, whose [`Account`]s add up. [`sweep`] finds the highest rate that meets a goal.
+//!
+//! That the figures are right is tested, not claimed: [`null`] is a service that answers at once, or after a time that theory
+//! can predict, and `docs/load.md` says what else is compared with theory.
 //!
 //! Rooms, from pure to edge: [`schedule`] (when), [`chat`] and [`exchange`] (what, as sessions that never touch a socket),
-//! [`histogram`] and [`stamp`] (how it is judged); then the private rooms with clocks, threads and sockets. This crate knows
-//! the protocols, not the services: it depends on neither.
+//! [`histogram`], [`stamp`] and [`sweep`] (how it is judged); then the private rooms with clocks, threads and sockets. This
+//! crate knows the protocols, not the services: it depends on neither.
 
 pub mod chat;
 pub mod exchange;
 pub mod histogram;
+pub mod null;
 pub mod schedule;
 pub mod stamp;
+pub mod sweep;
 
+mod account;
+mod build;
 mod client;
 mod clock;
 mod connection;
@@ -38,14 +46,23 @@ mod generator;
 mod ledger;
 mod machine;
 mod pacer;
+mod proc_text;
 mod progress;
 mod report;
+mod seconds;
 mod server;
 mod session;
+mod shared;
+mod source;
 mod stop;
+mod storm;
+mod usage;
 
+pub use account::Account;
+pub use build::Build;
 pub use error::Error;
 pub use machine::Machine;
 pub use progress::Progress;
-pub use report::Report;
-pub use server::ServerUse;
+pub use report::{Apart, GeneratorUse, Report};
+pub use seconds::Second;
+pub use server::{Meter, ServerSecond, ServerUse};

@@ -15,10 +15,16 @@ pub struct Machine {
     pub cores: usize,
     /// How the kernel sets the clock frequency, if it does.
     pub governor: Option<String>,
+    /// Memory in bytes, if the kernel tells.
+    pub memory_bytes: Option<u64>,
+    /// Files and sockets that this process may open, if the kernel tells.
+    pub open_files_max: Option<u64>,
+    /// The load averages at the end of the run, which tell whether others were at work.
+    pub load_average: Option<String>,
 }
 
 impl Machine {
-    /// This machine. Reads four small files that the kernel answers from memory.
+    /// This machine. Reads some small files that the kernel answers from memory.
     #[must_use]
     pub fn here() -> Self {
         let line = |path| Some(read(path)?.trim().to_owned());
@@ -28,6 +34,9 @@ impl Machine {
             cpu: read("/proc/cpuinfo").and_then(|text| cpu_name(&text)),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             governor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+            memory_bytes: read("/proc/meminfo").and_then(|text| memory_bytes(&text)),
+            open_files_max: open_files_max(),
+            load_average: line("/proc/loadavg"),
         }
     }
 }
@@ -38,6 +47,23 @@ impl Machine {
 )]
 fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok()
+}
+
+/// Files and sockets that this process may open; `None` where the kernel does not tell or sets no limit.
+pub(crate) fn open_files_max() -> Option<u64> {
+    let limits = read("/proc/self/limits")?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn memory_bytes(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 fn cpu_name(cpuinfo: &str) -> Option<String> {
@@ -64,5 +90,6 @@ mod tests {
     fn describes_this_machine() {
         let machine = Machine::here();
         assert!(machine.cores >= 1 && machine.system.contains(' '));
+        assert!(machine.memory_bytes > Some(0) && machine.open_files_max > Some(0));
     }
 }

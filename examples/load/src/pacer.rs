@@ -12,6 +12,9 @@ use crate::stop::Stop;
 /// How long before the intended time the thread stops sleeping: a little more than the kernel's usual lateness.
 const SPIN: Duration = Duration::from_micros(60);
 
+/// How often a closed loop looks for its answer.
+const ANSWER_POLL: Duration = Duration::from_micros(20);
+
 /// Longest single sleep, so that a cancelled run ends at once for a person.
 const SLEEP_MAX: Duration = Duration::from_millis(20);
 
@@ -23,6 +26,37 @@ pub(crate) fn pace(
     mut send: impl FnMut(usize, u64),
 ) {
     for (index, intended) in intended_ns.iter().enumerate() {
+        if !wait_until(clock.at(*intended), stop) {
+            return;
+        }
+        send(index, *intended);
+    }
+}
+
+/// Sends as a closed loop would: waits for the answer before each message, and leaves out those whose successor is due by
+/// then. This is the mistake, kept to be shown: what was left out is what a stall would have cost.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pacing thread is its own and has no runtime"
+)]
+pub(crate) fn pace_closed(
+    clock: Clock,
+    intended_ns: &[u64],
+    stop: &Stop,
+    is_answered: impl Fn() -> bool,
+    mut send: impl FnMut(usize, u64),
+) {
+    for (index, intended) in intended_ns.iter().enumerate() {
+        while !is_answered() {
+            if stop.is_set() {
+                return;
+            }
+            std::thread::sleep(ANSWER_POLL);
+        }
+        let next = intended_ns.get(index + 1);
+        if next.is_some_and(|next| *next <= clock.now_ns()) {
+            continue;
+        }
         if !wait_until(clock.at(*intended), stop) {
             return;
         }
@@ -71,6 +105,25 @@ mod tests {
             }
         });
         assert_eq!(sent, (0..50).collect::<Vec<_>>());
+    }
+
+    /// Goal: a closed loop waits for answers and forgets what was due meanwhile.
+    #[test]
+    fn closed_loop_leaves_out() {
+        let clock = Clock::starting_at(Instant::now());
+        let intended: Vec<u64> = (0..10).map(|index| index * 10_000_000).collect();
+        let mut sent = Vec::new();
+        // The answer to the first message takes until the sixth is due.
+        let is_answered = || clock.now_ns() < 1_000_000 || clock.now_ns() > 55_000_000;
+        pace_closed(
+            clock,
+            &intended,
+            &Stop::default(),
+            is_answered,
+            |index, _| sent.push(index),
+        );
+        assert!(!sent.contains(&2) && !sent.contains(&3), "{sent:?}");
+        assert_eq!(sent.last(), Some(&9));
     }
 
     /// Goal: a stop ends the wait for a moment far away.

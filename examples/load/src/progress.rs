@@ -48,6 +48,10 @@ pub(crate) struct Counters {
     pub(crate) errors: Counter,
     /// Messages that had to wait for room in their socket.
     pub(crate) held_up: Counter,
+    /// Connections of clients that are told apart, closed by the service.
+    pub(crate) apart_closed: Counter,
+    /// Nanoseconds that the pacing thread was at work rather than waiting.
+    pub(crate) pacing_ns: Counter,
 }
 
 impl Counters {
@@ -77,6 +81,11 @@ impl Counter {
     /// Takes one away; the caller has added it before.
     pub(crate) fn remove_one(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Begins anew.
+    pub(crate) fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {

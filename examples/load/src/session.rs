@@ -29,11 +29,46 @@ pub(crate) trait Workload: Send + Sync + 'static {
     /// How many answers or deliveries message `index` should have if it were sent now.
     fn expected(&self, index: usize) -> u32;
 
+    /// Whether message `index` is of the kind that the headline is about.
+    fn is_headline(&self, _index: usize) -> bool {
+        true
+    }
+
+    /// What the client does beside sending and reading, if anything.
+    fn role(&self, _client: usize) -> Role {
+        Role::Member
+    }
+
+    /// The client's number among those of all processes of the run; decides its address where one has too few ports.
+    fn number(&self, client: usize) -> usize {
+        client
+    }
+
     /// A client is in; called once for each.
     fn joined(&self, client: usize);
 
     /// A client that was in has lost its connection; called at most once for each.
     fn left(&self, client: usize);
+}
+
+/// How a client behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Sends in turn and reads at once; its answers make the headline.
+    Member,
+    /// Reads slowly and sends nothing. What it sees is told apart.
+    Slow,
+    /// Never reads again once it is in, and sends nothing.
+    Dead,
+    /// Comes and goes. What it waits for is told apart.
+    Mover,
+}
+
+impl Role {
+    /// Whether its answers make the headline, and its leaving is an error.
+    pub(crate) fn is_headline(self) -> bool {
+        self == Self::Member
+    }
 }
 
 /// The client's side of one connection. Everything it wants to send goes to `out`; `clock` is for protocols whose messages

@@ -3,6 +3,8 @@
 /// One line, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
+    /// The nickname or server that it comes from; empty if the line does not say.
+    pub(crate) source: &'a str,
     /// A word or three digits.
     pub(crate) command: &'a str,
     /// Everything after the command, the last one without its colon.
@@ -12,10 +14,14 @@ pub(crate) struct Line<'a> {
 impl<'a> Line<'a> {
     /// Takes a line without its end apart; tags and prefix are skipped. `None` if there is no command.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
-        let mut rest = line;
+        let (mut rest, mut source) = (line, "");
         for start in ['@', ':'] {
-            if rest.starts_with(start) {
-                rest = rest.split_once(' ')?.1.trim_start_matches(' ');
+            if let Some(skipped) = rest.strip_prefix(start) {
+                let (prefix, after) = skipped.split_once(' ')?;
+                if start == ':' {
+                    source = prefix.split_once('!').map_or(prefix, |(nick, _)| nick);
+                }
+                rest = after.trim_start_matches(' ');
             }
         }
         let (command, mut rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -33,7 +39,11 @@ impl<'a> Line<'a> {
             params.push(param);
             rest = after;
         }
-        (!command.is_empty()).then_some(Self { command, params })
+        (!command.is_empty()).then_some(Self {
+            source,
+            command,
+            params,
+        })
     }
 
     /// The last parameter, which is the text meant for a person.
@@ -113,6 +123,13 @@ mod tests {
         ] {
             let parsed = Line::parse(line).unwrap();
             assert_eq!((parsed.command, parsed.params), (command, params), "{line}");
+        }
+        for (line, source) in [
+            (":anna!a@host JOIN #x", "anna"),
+            ("@t=1 :irc.example 001 nick :hi", "irc.example"),
+            ("PING :x", ""),
+        ] {
+            assert_eq!(Line::parse(line).unwrap().source, source, "{line}");
         }
         for line in ["", ":prefix", ":prefix ", "@tag", " "] {
             assert_eq!(Line::parse(line), None, "{line:?}");

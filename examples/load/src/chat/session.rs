@@ -1,14 +1,16 @@
-//! The client's side of one IRC connection: registers, joins its room, talks, listens, answers pings. Pure.
+//! The client's side of one IRC connection: registers, joins its room, talks, listens, comes and goes, answers pings. Pure.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::BytesMut;
 
 use super::arrivals::{Arrival, Arrivals};
+use super::hall::Hall;
 use super::line::{Line, Text};
-use super::rooms::Rooms;
-use crate::session::{Event, Session};
+use super::turns::Turn;
+use crate::session::{Event, Role, Session};
 
 /// Longest line read: 512 bytes of IRC with the longest tags (8191). A service that sends more speaks something else.
 const LINE_LEN_MAX: usize = 8191 + 512;
@@ -24,13 +26,17 @@ const NICK_TAKEN: u16 = 433;
 /// One client of the load.
 #[derive(Debug)]
 pub(crate) struct IrcSession {
-    rooms: Arc<Rooms>,
+    hall: Arc<Hall>,
     client: usize,
-    run: u32,
+    room: String,
     nick: String,
     nick_tries: usize,
     stage: Stage,
     arrivals: Arrivals,
+    /// Moves that the service has not confirmed, the oldest first, with their indexes in the schedule.
+    moves: VecDeque<(usize, Move)>,
+    /// Whether the last move, confirmed or not, was out of the room.
+    is_away: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,21 +46,25 @@ enum Stage {
     In,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Move {
+    Out,
+    Back,
+}
+
 impl IrcSession {
-    pub(crate) fn new(rooms: Arc<Rooms>, client: usize, run: u32) -> Self {
+    pub(crate) fn new(hall: Arc<Hall>, client: usize) -> Self {
         Self {
-            nick: nick(run, client),
-            rooms,
+            room: hall.room(client),
+            nick: hall.nick(client),
+            hall,
             client,
-            run,
             nick_tries: 1,
             stage: Stage::Registering,
             arrivals: Arrivals::default(),
+            moves: VecDeque::new(),
+            is_away: false,
         }
-    }
-
-    fn room(&self) -> String {
-        format!("#room-{}", self.rooms.room_of(self.client))
     }
 
     fn line(
@@ -69,15 +79,22 @@ impl IrcSession {
         match (line.command, self.stage) {
             ("PING", _) => say(out, &format!("PONG :{}", line.text())),
             ("PRIVMSG", Stage::In) => self.message(&line, events),
+            ("PONG", Stage::In) if !self.hall.has_rooms() => self.pong(&line, events),
+            ("001", Stage::Registering) if !self.hall.has_rooms() => {
+                self.stage = Stage::In;
+                events.push(Event::Ready);
+            }
             ("001", Stage::Registering) => {
                 self.stage = Stage::Joining;
-                say(out, &format!("JOIN {}", self.room()));
+                say(out, &format!("JOIN {}", self.room));
             }
             // The end of the list of names: the room knows us from here on.
             ("366", Stage::Joining) => {
                 self.stage = Stage::In;
                 events.push(Event::Ready);
             }
+            ("366", Stage::In) => self.moved(Move::Back, events),
+            ("PART", Stage::In) if line.source == self.nick => self.moved(Move::Out, events),
             ("ERROR", _) => return Err(format!("the service said: {}", line.text())),
             _ => return self.complaint(&line, text, out, events),
         }
@@ -85,10 +102,15 @@ impl IrcSession {
     }
 
     fn message(&mut self, line: &Line<'_>, events: &mut Vec<Event>) {
-        let Some(text) = Text::read(line.text(), self.run) else {
+        // A mover hears only what is said while it is there, which nobody keeps account of.
+        if self.hall.role(self.client) == Role::Mover {
+            return;
+        }
+        let Some(text) = Text::read(line.text(), self.hall.run) else {
             return;
         };
-        if line.params.first() != Some(&self.room().as_str()) || !self.is_from_our_room(text.sender)
+        if line.params.first() != Some(&self.room.as_str())
+            || !self.hall.is_heard(text.sender, self.client)
         {
             events.push(Event::Fault(format!(
                 "{} got a message of another room",
@@ -96,9 +118,22 @@ impl IrcSession {
             )));
             return;
         }
-        let index = self.rooms.index_of(text.sender, text.number);
+        let seat = self.hall.rooms.seat_of(text.sender);
+        self.arrived(seat, text, events);
+    }
+
+    /// The answer to a sign of life carries what was asked with.
+    fn pong(&mut self, line: &Line<'_>, events: &mut Vec<Event>) {
+        match Text::read(line.text(), self.hall.run) {
+            Some(text) if text.sender == self.client => self.arrived(0, text, events),
+            Some(_) => events.push(Event::Fault(format!("{} got another's PONG", self.nick))),
+            None => {}
+        }
+    }
+
+    fn arrived(&mut self, seat: usize, text: Text, events: &mut Vec<Event>) {
+        let index = self.hall.turns.index_of(text.sender, text.number);
         let intended_ns = Some(text.intended_ns);
-        let seat = self.rooms.seat_of(text.sender);
         events.push(match self.arrivals.arrive(seat, text.number) {
             Arrival::InOrder => Event::Answer { index, intended_ns },
             Arrival::Late => Event::Late { index, intended_ns },
@@ -106,11 +141,28 @@ impl IrcSession {
         });
     }
 
-    /// Our own messages do not come back to us in IRC.
-    fn is_from_our_room(&self, sender: usize) -> bool {
-        sender < self.rooms.clients()
-            && sender != self.client
-            && self.rooms.room_of(sender) == self.rooms.room_of(self.client)
+    /// The service has confirmed a move.
+    fn moved(&mut self, done: Move, events: &mut Vec<Event>) {
+        match self.moves.pop_front() {
+            Some((index, expected)) if expected == done => events.push(Event::Answer {
+                index,
+                intended_ns: None,
+            }),
+            Some(_) => events.push(Event::Reordered),
+            None => {}
+        }
+    }
+
+    /// Leaves the room, or comes back.
+    fn change_place(&mut self, index: usize, out: &mut Vec<u8>) {
+        let (word, next) = if self.is_away {
+            ("JOIN", Move::Back)
+        } else {
+            ("PART", Move::Out)
+        };
+        self.is_away = !self.is_away;
+        self.moves.push_back((index, next));
+        say(out, &format!("{word} {}", self.room));
     }
 
     fn complaint(
@@ -169,15 +221,21 @@ impl Session for IrcSession {
     }
 
     fn send(&mut self, index: usize, intended_ns: u64, out: &mut Vec<u8>, _clock: SystemTime) {
+        let number = match self.hall.turns.turn(index) {
+            Turn::Talk { number, .. } => number,
+            Turn::Move { .. } => return self.change_place(index, out),
+        };
         let text = Text {
             sender: self.client,
-            number: self.rooms.number_of(index),
+            number,
             intended_ns,
         };
-        say(
-            out,
-            &format!("PRIVMSG {} :{}", self.room(), text.write(self.run)),
-        );
+        let text = text.write(self.hall.run);
+        if self.hall.has_rooms() {
+            say(out, &format!("PRIVMSG {} :{text}", self.room));
+        } else {
+            say(out, &format!("PING :{text}"));
+        }
     }
 
     fn keep_alive(&mut self, _out: &mut Vec<u8>, _clock: SystemTime) {
@@ -194,21 +252,21 @@ fn say(out: &mut Vec<u8>, line: &str) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A nickname of at most nine characters, which every IRC service takes: two letters from the run and the client's number.
-fn nick(run: u32, client: usize) -> String {
-    let letter = |number: u32| char::from_digit(number % 26 + 10, 36).unwrap_or('a');
-    format!("{}{}{client}", letter(run), letter(run / 26))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use super::super::profile::Profile;
+    use super::super::rooms::Rooms;
     use super::*;
 
-    /// Client 0 of four in rooms of two: client 2 is in the same room, 1 and 3 are not.
+    /// Four clients in rooms of two: clients 0 and 2 are in the same room, 1 and 3 in the other.
+    fn hall(profile: Profile) -> Arc<Hall> {
+        Arc::new(Hall::new(profile, Rooms::equal(4, 2), 0, 5))
+    }
+
     fn session() -> IrcSession {
-        IrcSession::new(Arc::new(Rooms::new(4, 2)), 0, 5)
+        IrcSession::new(hall(Profile::Rooms), 0)
     }
 
     fn receive(session: &mut IrcSession, input: &str) -> (String, Vec<Event>, Result<(), String>) {
@@ -251,8 +309,7 @@ mod tests {
     /// Goal: a message is written with all that a receiver needs, and a receiver reads it back to the same index.
     #[test]
     fn messages_find_their_index() {
-        let rooms = Arc::new(Rooms::new(4, 2));
-        let mut sender = IrcSession::new(rooms, 2, 5);
+        let mut sender = IrcSession::new(hall(Profile::Rooms), 2);
         let mut out = Vec::new();
         sender.send(6, 777, &mut out, UNIX_EPOCH);
         let line = String::from_utf8(out).unwrap();
@@ -350,16 +407,53 @@ mod tests {
         assert!(receive(&mut session, &"x".repeat(10_000)).2.is_err());
     }
 
-    /// Goal: nicknames fit the shortest limit, start with a letter, and differ.
+    /// Goal: an idle client is in without a room, and the answer to its sign of life finds the message.
     #[test]
-    fn nicks_fit() {
-        for (run, client) in [(0, 0), (4_194_304, 27_999), (25, 1), (26, 1)] {
-            let nick = nick(run, client);
-            assert!(
-                nick.len() <= 9 && nick.starts_with(|c: char| c.is_ascii_lowercase()),
-                "{nick}"
-            );
+    fn idle_asks_for_signs_of_life() {
+        let mut session = IrcSession::new(hall(Profile::Idle), 1);
+        let (out, events, _) = receive(&mut session, ":s 001 fa1 :hi\r\n:s 422 fa1 :no motd\r\n");
+        assert_eq!((out.as_str(), events), ("", vec![Event::Ready]));
+        let mut out = Vec::new();
+        session.send(5, 900, &mut out, UNIX_EPOCH);
+        assert_eq!(out, b"PING :load 5 1 2 900\r\n");
+        let answer = ":s PONG s :load 5 1 2 900\r\n";
+        let (_, events, _) = receive(&mut session, &format!("{answer}{answer}"));
+        let first = Event::Answer {
+            index: 5,
+            intended_ns: Some(900),
+        };
+        assert_eq!(events, [first, Event::Duplicate]);
+        let (_, events, _) = receive(&mut session, ":s PONG s :load 5 0 1 0\r\n:s PONG s :x\r\n");
+        assert!(matches!(events.as_slice(), [Event::Fault(_)]), "{events:?}");
+    }
+
+    /// Goal: a mover leaves and comes back, each move is answered by its own confirmation only, in order.
+    #[test]
+    fn movers_come_and_go() {
+        let hall = Arc::new(Hall::new(Profile::Churn, Rooms::equal(20, 10), 0, 5));
+        let mut mover = IrcSession::new(hall, 18);
+        let way_in = ":s 001 fa18 :hi\r\n:s 366 fa18 #room-0 :end\r\n";
+        assert_eq!(receive(&mut mover, way_in).1, [Event::Ready]);
+        let mut out = Vec::new();
+        for index in [9, 29] {
+            mover.send(index, 0, &mut out, UNIX_EPOCH);
         }
-        assert_ne!(nick(25, 1), nick(26, 1));
+        assert_eq!(out, b"PART #room-0\r\nJOIN #room-0\r\n");
+        let answered = |index| Event::Answer {
+            index,
+            intended_ns: None,
+        };
+        for (line, expect) in [
+            (":fa16!u@h PART #room-0\r\n", vec![]),
+            (":fa2!u@h PRIVMSG #room-0 :load 5 2 1 1\r\n", vec![]),
+            (":fa18!u@h PART #room-0\r\n", vec![answered(9)]),
+            (":s 366 fa18 #room-0 :end\r\n", vec![answered(29)]),
+            (":s 366 fa18 #room-0 :end\r\n", vec![]),
+        ] {
+            assert_eq!(receive(&mut mover, line).1, expect, "{line}");
+        }
+        mover.send(49, 0, &mut out, UNIX_EPOCH);
+        let (_, events, _) = receive(&mut mover, ":s 366 fa18 #room-0 :end\r\n");
+        assert_eq!(events, [Event::Reordered]);
     }
 }

@@ -14,9 +14,10 @@ use std::time::Duration;
 use self::flow::Flow;
 use self::session::FixSession;
 use crate::error::Error;
-use crate::generator;
+use crate::generator::{self, Arrival, Course};
+use crate::ledger::Begins;
 use crate::progress::Progress;
-use crate::report::Report;
+use crate::report::{Offer, Report};
 use crate::schedule::{Distribution, Schedule};
 use crate::session::Workload;
 
@@ -40,8 +41,10 @@ pub struct ExchangePlan {
     pub rate_per_s: f64,
     /// Symbols traded, named `SYM1`, `SYM2` and so on: 1 to [`SYMBOLS_LEN_MAX`]. Default 4.
     pub symbols: usize,
-    /// How long messages are sent. Default 10 s.
+    /// How long messages are sent and measured. Default 10 s.
     pub duration: Duration,
+    /// How long messages are sent before that. Default 0 s.
+    pub warm_up: Duration,
     /// Equal seeds give equal schedules and equal orders. Default 1.
     pub seed: u64,
     /// How messages are spread over time. Default Poisson.
@@ -61,6 +64,7 @@ impl ExchangePlan {
             rate_per_s: 100.0,
             symbols: 4,
             duration: Duration::from_secs(10),
+            warm_up: Duration::ZERO,
             seed: 1,
             distribution: Distribution::default(),
             server_pid: None,
@@ -93,7 +97,8 @@ impl ExchangePlan {
     }
 
     fn schedule(&self) -> Result<Schedule, Error> {
-        Schedule::new(self.rate_per_s, self.duration, self.seed, self.distribution)
+        let duration = self.warm_up + self.duration;
+        Schedule::new(self.rate_per_s, duration, self.seed, self.distribution)
     }
 }
 
@@ -110,21 +115,40 @@ pub async fn run(
 ) -> Result<Report, Error> {
     plan.check()?;
     let schedule = plan.schedule()?;
+    let offer = Offer {
+        workload: Exchange::NAME,
+        profile: "orders",
+        distribution: plan.distribution,
+        seed: plan.seed,
+        burst: None,
+        warm_up_s: plan.warm_up.as_secs_f64(),
+        closed_loop: false,
+        schedule_hash: schedule.hash(),
+    };
     let workload = Exchange {
         flow: Arc::new(Flow::new(plan.seed, plan.sessions, plan.symbols)),
         target: Arc::from(plan.target),
         run: std::process::id(),
         sessions: plan.sessions,
     };
-    generator::run(
-        workload,
-        plan.address,
+    let course = Course {
+        address: plan.address,
         schedule,
-        plan.server_pid,
-        cancel,
-        on_progress,
-    )
-    .await
+        warm_up: plan.warm_up,
+        begins: Begins::Intended,
+        arrival: Arrival::Calm,
+        server_pid: plan.server_pid,
+    };
+    let go = std::future::ready(());
+    let outcome = generator::run(workload, course, go, cancel, on_progress).await?;
+    let (server, seconds) = outcome.server.unzip();
+    Ok(Report::new(
+        offer,
+        &outcome.account,
+        server,
+        seconds.unwrap_or_default(),
+        outcome.started,
+    ))
 }
 
 /// The exchange as the generator sees it.
