@@ -25,7 +25,7 @@ pub(crate) use demo::Demo;
 pub(crate) use drill::{Drill, DrillSubject};
 pub(crate) use faults::Faults;
 pub(crate) use flamegraph::{Flamegraph, ProfileFormat};
-pub(crate) use load::{Load, LoadOptions};
+pub(crate) use load::{ChatLoad, ExchangeLoad, Load, LoadNull, LoadOptions};
 pub(crate) use serve::{ChatOptions, Flavor, Serve, ServeOptions};
 pub(crate) use stalls::Stalls;
 
@@ -69,6 +69,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         workload: Load,
     },
+    /// A service that does nothing, to measure the load itself
+    #[command(hide = true)]
+    LoadNull(LoadNull),
     /// Switch faults in running services on and off
     Faults {
         /// What to do with them

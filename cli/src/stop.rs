@@ -25,6 +25,7 @@ const FORCED: i32 = 3;
 #[derive(Debug, Clone)]
 pub(crate) struct Stop {
     asked: watch::Receiver<bool>,
+    told: watch::Receiver<bool>,
 }
 
 /// Whether standard input is a line to a supervisor.
@@ -55,6 +56,7 @@ impl Stop {
     /// When the thread, its runtime or the signal handlers cannot be had.
     pub(crate) fn listen(supervision: Supervision) -> Result<Self, Failure> {
         let (ask, asked) = watch::channel(false);
+        let (tell, told) = watch::channel(false);
         let unable = |error: io::Error| Failure::unable("cannot listen for signals", &error);
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -72,7 +74,7 @@ impl Stop {
             tokio::select! {
                 _ = interrupt.recv() => signals += 1,
                 _ = terminate.recv() => signals += 1,
-                () = supervisor_ends(supervision) => {}
+                () = supervisor_ends(supervision, &tell) => {}
             }
             let _ = ask.send(true);
             // A second signal means now. The first one after the supervisor's end is not: whoever sends a signal and then
@@ -94,13 +96,21 @@ impl Stop {
                 force();
             })
             .map_err(unable)?;
-        Ok(Self { asked })
+        Ok(Self { asked, told })
     }
 
     /// Completes when this process should stop.
     pub(crate) async fn asked(mut self) {
         // An error means that the thread is gone; its last act is to end the process.
         let _ = self.asked.wait_for(|asked| *asked).await;
+    }
+
+    /// Completes when the supervisor has said a word, whatever it is.
+    pub(crate) async fn told(mut self) {
+        if self.told.wait_for(|told| *told).await.is_err() {
+            // The thread is gone: nobody will say anything any more.
+            std::future::pending().await
+        }
     }
 
     /// Whether it should.
@@ -117,11 +127,13 @@ fn force() {
     std::process::exit(FORCED);
 }
 
-async fn supervisor_ends(supervision: Supervision) {
+async fn supervisor_ends(supervision: Supervision, tell: &watch::Sender<bool>) {
     if supervision == Supervision::None {
         std::future::pending::<()>().await;
     }
     let mut input = tokio::io::stdin();
-    let mut ignored = [0; 64];
-    while input.read(&mut ignored).await.is_ok_and(|len| len > 0) {}
+    let mut word = [0; 64];
+    while input.read(&mut word).await.is_ok_and(|len| len > 0) {
+        let _ = tell.send(true);
+    }
 }

@@ -18,3 +18,11 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
         _ => Err(format!("expected whole seconds from 1 to {SECONDS_MAX}")),
     }
 }
+
+/// As [`seconds`], but none at all is possible too.
+pub(super) fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    if text.strip_suffix('s').unwrap_or(text) == "0" {
+        return Ok(Duration::ZERO);
+    }
+    seconds(text).map_err(|_| format!("expected whole seconds from 0 to {SECONDS_MAX}"))
+}

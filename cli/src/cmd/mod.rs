@@ -14,7 +14,9 @@ use tokio::runtime::{Builder, Runtime};
 use crate::args::Command;
 use crate::ending::{Ending, Failure};
 
+pub(crate) use self::load::{Series, Side, Spread, SweepReport};
 pub(crate) use demo::{Match, Outcome, Summary};
+
 pub(crate) use drill::{
     Flavor as DrillFlavor, Promise as DrillPromise, Report as DrillReport, Row as DrillRow,
     Tier as DrillTier, word,
@@ -28,7 +30,8 @@ pub(crate) fn run(command: Command) -> Result<Ending, Failure> {
         Command::DrillSubject(subject) => drill::subject(&subject),
         Command::DrillHog => Ok(drill::hog()),
         Command::Serve { service } => serve::run(service),
-        Command::Load { workload } => load::run(workload),
+        Command::Load { workload } => load::run(&workload),
+        Command::LoadNull(null) => load::null(&null),
         Command::Faults { action } => faults::run(action),
         Command::Stalls(stalls) => stalls::run(stalls),
         Command::Flamegraph(flamegraph) => flamegraph::run(flamegraph),

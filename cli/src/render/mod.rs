@@ -7,6 +7,7 @@ mod announcement;
 mod demo;
 mod drill;
 mod fault;
+mod load_plot;
 mod load_report;
 mod number;
 mod path;
@@ -16,6 +17,7 @@ mod style;
 mod table;
 
 use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use ::load::Report;
@@ -26,7 +28,7 @@ use serde::Serialize;
 use crate::admin_address::AdminAddress;
 use crate::args::ProfileFormat;
 use crate::client::FaultState;
-use crate::cmd::DrillReport;
+use crate::cmd::{DrillReport, Series, SweepReport};
 use crate::ending::Failure;
 
 pub(crate) use announcement::Announcement;
@@ -110,6 +112,66 @@ pub(crate) fn load(report: &Report, as_json: bool) -> Result<(), Failure> {
     } else {
         out(&load_report::text(report))
     }
+}
+
+/// What a series of loads came to.
+pub(crate) fn series(series: &Series, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        out_json(series)
+    } else {
+        out(&load_report::series(series))
+    }
+}
+
+/// What a sweep came to.
+pub(crate) fn sweep(sweep: &SweepReport, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        out_json(sweep)
+    } else {
+        out(&load_report::sweep(sweep))
+    }
+}
+
+/// A run of a sweep that has ended, while others follow.
+pub(crate) fn sweep_step(rate_per_s: f64, met: bool, report: &Report) {
+    notice(&load_report::sweep_step(rate_per_s, met, report));
+}
+
+/// A run of a series that has ended, while others follow.
+pub(crate) fn series_step(profile: &str, report: &Report) {
+    notice(&load_report::series_step(profile, report));
+}
+
+/// Where the null server listens.
+pub(crate) fn null_server(listen: SocketAddr, pid: u32) -> Result<(), Failure> {
+    out_json(&serde_json::json!({ "listen": listen, "pid": pid }))
+}
+
+/// What one process of this program tells another.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
+    out_json(value)
+}
+
+/// Draws the latencies of loads into a file.
+pub(crate) fn load_plot(reports: &[&Report], file: &Path) -> Result<(), Failure> {
+    let svg = load_plot::svg(reports)
+        .map_err(|error| Failure::Unable(format!("{} cannot be drawn: {error}", file.display())))?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a command at its end, no service"
+    )]
+    std::fs::write(file, svg).map_err(|error| unwritable(file, &error))
+}
+
+/// Writes a load's response times, a histogram a second.
+pub(crate) fn interval_log(report: &Report, file: &Path) -> Result<(), Failure> {
+    let mut log = Vec::new();
+    report.write_interval_log(&mut log)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a command at its end, no service"
+    )]
+    std::fs::write(file, log).map_err(|error| unwritable(file, &error))
 }
 
 /// Every fault there is.

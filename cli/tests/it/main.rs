@@ -19,6 +19,8 @@ mod faults;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
 mod metrics_page;
 #[cfg(test)]
 mod program;

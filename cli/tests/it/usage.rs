@@ -57,6 +57,14 @@ async fn unknown_words() {
             &["picture.png", "expected .svg"],
         ),
         ("load chat --clients 1", &["clients is 1", "expected 2 to"]),
+        (
+            "load chat --profile talk",
+            &["talk", "expected one of rooms, zipf, idle"],
+        ),
+        (
+            "load chat --profile storm --closed",
+            &["a storm is not a closed loop"],
+        ),
     ] {
         let words: Vec<_> = line.split(' ').collect();
         check(&run(&words).await, 2, expected);
