@@ -98,7 +98,7 @@ impl Host {
         let outcome = match self.service {
             Service::Chat => {
                 let options = self.chat_options(registry, plan).await?;
-                chat::run(listener, options, stop.asked()).await
+                Box::pin(chat::run(listener, options, stop.asked())).await
             }
             Service::Exchange => {
                 exchange::run(

@@ -119,7 +119,8 @@ impl Client {
                     // Everything else is asked by registered clients only.
                     if let Some(identity) = self.session.identity() {
                         let asker = self.asker(Arc::clone(identity));
-                        self.act(&asker, action, now).await;
+                        // Boxed: what waits for rooms is large, and most of the time a connection waits for its client.
+                        Box::pin(self.act(&asker, action, now)).await;
                     }
                 }
             }
