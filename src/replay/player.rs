@@ -129,7 +129,7 @@ impl Player<'_> {
         };
         match worker.episode.step(now, look, self.threshold) {
             Step::Quiet => {
-                worker.note_state();
+                worker.note_state(now);
                 if worker.wants_sample && look.busy {
                     self.take_sample(now);
                 }
@@ -145,7 +145,7 @@ impl Player<'_> {
             }
             Step::Due(span) => {
                 worker.suspect(environment);
-                worker.note_state();
+                worker.note_state(now);
                 self.report(moment, span, environment);
             }
             Step::Over(span) => self.close(span, look.busy),

@@ -13,6 +13,7 @@ use super::lock::{is_told, with_lock};
 use super::log::LogQueue;
 use super::standstill::standstill;
 use crate::Error;
+use crate::capture::Captured;
 use crate::config::Config;
 use crate::finding::{self, Announced, Block, Board, Told};
 use crate::metrics::Registry;
@@ -164,16 +165,18 @@ impl Reporter {
         if known.as_ref().is_some_and(Option::is_none) {
             return;
         }
-        let complete = observed
-            .captured
-            .as_ref()
-            .is_some_and(|captured| captured.complete);
+        let complete = |captured: &Option<Captured>| {
+            captured.as_ref().is_some_and(|captured| captured.complete)
+        };
         let earlier = observed
             .earlier
             .as_ref()
             .map_or_else(Vec::new, |earlier| symbolizer.stack(&earlier.addresses));
         let is_announced = is_announced(if stack.is_empty() { &earlier } else { &stack });
-        if is_announced || is_elsewhere(&stack, complete) {
+        // Either stack shows it: no task is polled by a thread that stood outside every runtime meanwhile.
+        let is_elsewhere = is_elsewhere(&stack, complete(&observed.captured))
+            || is_elsewhere(&earlier, complete(&observed.earlier));
+        if is_announced || is_elsewhere {
             desk.remember(observed.id, None);
             self.accounts().excuse();
             if is_announced {

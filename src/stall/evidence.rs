@@ -24,6 +24,8 @@ pub(crate) struct Evidence {
     pub(crate) run_queue: Option<Duration>,
     /// How often the thread got a CPU since the poll was first seen; none if it has slept in one go since then.
     pub(crate) turns: Option<u64>,
+    /// Time from its begin to the last look that found it asleep.
+    pub(crate) slept_until: Option<Duration>,
     /// How much of its begin may have gone unseen.
     pub(crate) unseen: Duration,
     /// Whether the poll is over, so that its thread has had a CPU since.
@@ -233,7 +235,9 @@ impl Evidence {
                 rest
             }
         } else {
-            (self.wall * asleep / looks).min(rest)
+            // Awake now, it may have been woken just after the last look that found it asleep, and have waited for a CPU since.
+            let slept_until = self.slept_until.unwrap_or(self.wall);
+            (self.wall * asleep / looks).min(rest).min(slept_until)
         };
         Parts {
             cpu,
@@ -413,6 +417,31 @@ mod tests {
                 ..Evidence::default()
             };
             assert_eq!(evidence.parts().blocked, ms(blocked), "{state:?}");
+        }
+    }
+
+    /// Of a thread that is awake nothing tells how long it has been, so it slept no longer than it was seen to: a nap of half a
+    /// threshold that ended on a crowded machine is no stall.
+    #[test]
+    fn who_is_awake_slept_no_longer_than_seen() {
+        let ms = Duration::from_millis;
+        for (state, slept_until, blocked) in
+            [('R', 5, 5), ('R', 11, 11), ('R', 20, 11), ('S', 5, 23)]
+        {
+            let evidence = Evidence {
+                wall: ms(23),
+                cpu: Some(ms(0)),
+                run_queue: Some(ms(0)),
+                state: Some(state),
+                slept_until: Some(ms(slept_until)),
+                tally: looks(1, 1),
+                ..Evidence::default()
+            };
+            assert_eq!(
+                evidence.parts().blocked.as_millis(),
+                blocked,
+                "{state} {slept_until}"
+            );
         }
     }
 

@@ -240,7 +240,7 @@ impl Watch {
             .or_insert_with(|| Worker::new(now, view));
         match worker.episode.step(now, look, threshold) {
             Step::Quiet => {
-                worker.note_state();
+                worker.note_state(now);
                 if look.busy {
                     self.take_sample(now, key, source, look, view);
                 } else {
@@ -268,7 +268,7 @@ impl Watch {
                 source.flag(look);
                 worker.suspected_view = Some(*view);
                 worker.suspect(&self.environment);
-                worker.note_state();
+                worker.note_state(now);
                 self.report(now, key, source, look, view, span);
             }
             Step::Over(span) => {

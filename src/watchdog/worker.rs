@@ -40,6 +40,8 @@ pub(crate) struct Worker {
     environment_base: EnvironmentTotals,
     switches_base: Option<Switches>,
     suspected_at: Duration,
+    /// When a look last found the thread asleep in this poll.
+    asleep_at: Option<Duration>,
     late: Duration,
     /// The part of it that the CPU quota is to blame for.
     late_by_quota: Duration,
@@ -97,6 +99,7 @@ impl Worker {
             environment_base: EnvironmentTotals::default(),
             switches_base: None,
             suspected_at: Duration::ZERO,
+            asleep_at: None,
             late: Duration::ZERO,
             late_by_quota: Duration::ZERO,
             suspected_view: None,
@@ -113,6 +116,7 @@ impl Worker {
     pub(crate) fn begin(&mut self) {
         self.base = self.usage();
         self.suspected = false;
+        self.asleep_at = None;
         self.tally = Tally::default();
         self.sample = None;
         self.wants_sample = false;
@@ -134,11 +138,11 @@ impl Worker {
         self.environment_base = environment.totals();
         self.switches_base = self.files.switches();
         self.suspected_at = environment.now();
-        self.note_state();
+        self.note_state(self.suspected_at);
     }
 
     /// Notes where the thread sleeps, if it does, while it is suspected.
-    pub(crate) fn note_state(&mut self) {
+    pub(crate) fn note_state(&mut self, now: Duration) {
         if !self.suspected {
             return;
         }
@@ -164,6 +168,7 @@ impl Worker {
             None if state.is_none() => return,
             None => (Place::Unreadable, None),
         };
+        self.asleep_at = Some(now);
         let files = &self.files;
         self.tally.asleep(place, || Wait {
             place,
@@ -244,6 +249,7 @@ impl Worker {
                 .turns
                 .zip(self.base.turns)
                 .map(|(now, base)| now.saturating_sub(base)),
+            slept_until: self.asleep_at.map(|at| at.saturating_sub(span.started)),
             unseen: span.uncertainty * 2,
             state: self.files.stat().map(|stat| stat.state),
             tally: self.tally.clone(),

@@ -83,6 +83,14 @@ impl Watch {
             Captured::none("the poll ended while its stack was taken")
         };
         let earlier = worker.sample.take();
+        let has_stack = |sample: &Captured| !sample.addresses.is_empty();
+        if !is_still
+            && judgement.verdict == Verdict::LockWait
+            && !earlier.as_ref().is_some_and(has_stack)
+        {
+            // It is over, and nothing tells the lock of some code from one of Tokio's own, whose holder has lost its CPU.
+            return;
+        }
         worker.sample = Some(captured.clone()).filter(|sample| !sample.addresses.is_empty());
         worker.episode.reported(now);
         let subject = subject(&self.runtimes, source, view);
