@@ -94,23 +94,32 @@ pub(crate) async fn serve(
     let mut client = Client::new(id, host, Arc::clone(&outbox), opened, Arc::clone(&shared));
     let (mut input, output) = socket.split();
     let mut writer = pin!(write(output, &outbox, &shared.metrics));
+    let mut is_writing = true;
     let end = tokio::select! {
         end = read(&mut input, &mut client, opened, &shared) => end,
-        result = &mut writer => End::new(Closed::Error, broken(result.err())),
+        result = &mut writer => {
+            is_writing = false;
+            End::new(Closed::Error, broken(result.err()))
+        }
         () = outbox.evicted() => End::new(Closed::SendQueue, "SendQ exceeded"),
         () = shared.stop.cancelled() => End::new(Closed::Shutdown, "Server shutting down"),
         () = shared.options.faults.connection() => End::new(Closed::Error, "Connection reset"),
     };
     tally.closed = end.closed;
     outbox.finish(end.last_line());
+    let drained = async {
+        // A writer that has broken has nothing more to say, and must not be asked again.
+        if is_writing {
+            let _ = timeout(shared.options.drain, &mut writer).await;
+        }
+    };
     // At shutdown everybody goes; telling everybody about everybody would be a square of the clients.
     if end.closed != Closed::Shutdown {
         // The others are told while the last lines go out.
-        let drained = timeout(shared.options.drain, &mut writer);
         let leave = client.leave(&end.farewell, Moment::now());
-        let ((), _) = tokio::join!(leave, drained);
+        tokio::join!(leave, drained);
     } else {
-        let _ = timeout(shared.options.drain, &mut writer).await;
+        drained.await;
     }
     outbox.abandon();
     linger(&mut input).await;
