@@ -63,6 +63,12 @@ impl Genuine {
         genuine
     }
 
+    /// Whether this lookup address is that of a frame, or of one that was there before and left its return address behind: whoever
+    /// overwrites a frame pointer may lead there, and the word is real.
+    pub(super) fn holds(&self, address: u64) -> bool {
+        self.addresses.contains(&address) || last_word(&self.copy.bytes, address + 1).is_some()
+    }
+
     fn new(copy: StackCopy, addresses: Vec<u64>) -> Option<Self> {
         let mut end = copy.bytes.len();
         for address in addresses.iter().rev().take(2) {
