@@ -155,7 +155,11 @@ impl Capturer {
                 call,
                 ..Captured::new(unwound, StackVia::Syscall, copy.truncated)
             };
-            let may_signal = self.interrupts || call.is_some_and(restarts_by_itself);
+            let may_signal = self.interrupts
+                || match state {
+                    SyscallState::Blocked(call) => restarts_by_itself(call.number, &call.arguments),
+                    SyscallState::Running | SyscallState::Outside { .. } => false,
+                };
             if captured.complete || !may_signal {
                 return captured;
             }
@@ -240,14 +244,18 @@ pub(super) fn copy_blocked(registers: Registers, stack: &Range<u64>) -> Option<S
 }
 
 /// System calls that the kernel restarts after a handler with SA_RESTART without the caller noticing (signal(7)):
-/// `open`, `wait4`, `fcntl`, `flock`, `fsync`, `fdatasync`, `openat`, and `futex` (with a timeout it is not restarted, but
-/// the standard library and glibc loop on it). Not `read` and `write`: on a socket with a timeout they give EINTR.
-fn restarts_by_itself(number: i64) -> bool {
-    matches!(
-        syscall_name(number).as_str(),
-        "open" | "openat" | "wait4" | "fcntl" | "flock" | "fsync" | "fdatasync" | "futex"
-    )
+/// `open`, `wait4`, `fcntl`, `flock`, `fsync`, `fdatasync`, `openat`, and `futex` without a timeout: with one it gives EINTR, on which
+/// the standard library loops but `sem_timedwait` does not. Not `read` and `write`: on a socket with a timeout they give EINTR.
+fn restarts_by_itself(number: i64, arguments: &[u64; 6]) -> bool {
+    match syscall_name(number).as_str() {
+        "futex" => arguments[FUTEX_TIMEOUT] == 0,
+        "open" | "openat" | "wait4" | "fcntl" | "flock" | "fsync" | "fdatasync" => true,
+        _ => false,
+    }
 }
+
+/// Which argument of `futex` is the timeout of a wait, futex(2).
+const FUTEX_TIMEOUT: usize = 3;
 
 // The twin without capture cannot ask the system.
 #[cfg(test)]
@@ -256,6 +264,17 @@ mod tests {
     use std::sync::mpsc::{Sender, channel};
 
     use super::*;
+
+    /// A wait with a timeout is never interrupted: not every caller goes on waiting.
+    #[test]
+    fn waits_with_a_timeout_are_left_alone() {
+        let mut numbers = 0..512;
+        let futex = numbers
+            .find(|number| syscall_name(*number) == "futex")
+            .unwrap();
+        assert!(restarts_by_itself(futex, &[0x7f00, 0x80, 1, 0, 0, 0]));
+        assert!(!restarts_by_itself(futex, &[0x7f00, 0x80, 1, 0x7ffe, 0, 0]));
+    }
 
     /// Larger than the copy, so that a read from outside is cut.
     const FRAME_BYTES: usize = 128 * 1024;
