@@ -1,8 +1,8 @@
 //! What pollscope itself costs a process: wake-ups while idle, CPU while busy, memory with everything full.
 //!
 //! Each figure is measured in a process of its own and printed beside its limit; a missed limit fails the run.
-//! `cargo bench --bench footprint`; three minutes, half of that with `-- limits`, for those that have one. CPU and wake-ups are those of the threads named `pollscope-*`, which
-//! is all the library has.
+//! `cargo bench --bench footprint`; three minutes, half of that with `-- limits`, for those that have one. CPU and wake-ups
+//! are those of the threads named `pollscope-*`, which is all the library has.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
     clippy::disallowed_methods,

@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::Error;
 use crate::finding::Thresholds;
 
-/// Shortest recording threshold: the watchdog looks twice in it, and takes half a percent of a core at 10 ms.
+/// Shortest recording threshold: the watchdog looks twice in it, and at 10 ms takes half a percent of a core or, where wake-ups
+/// are dear, one.
 pub const RECORD_MIN: Duration = Duration::from_millis(4);
 
 /// Longest threshold: beyond ten minutes a stall is an outage that other alarms have found.

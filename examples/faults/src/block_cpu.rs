@@ -22,7 +22,7 @@ const ROUNDS_LEN: u64 = 1 << 18;
 
 /// The loop ends after this many times the duration, whether or not the thread got that much CPU time: on a crowded machine
 /// a fault must not last for ever.
-const WALL_FACTOR_MAX: u32 = 4;
+pub(crate) const WALL_FACTOR_MAX: u32 = 4;
 
 const SOURCE: &str = include_str!("block_cpu.rs");
 

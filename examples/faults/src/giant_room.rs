@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::block_cpu::thread_cpu;
+use crate::block_cpu::{WALL_FACTOR_MAX, thread_cpu};
 use crate::fault::Fault;
 use crate::finding::Finding;
 use crate::marker;
@@ -23,10 +23,6 @@ const MEMBERS_LEN: usize = 10_000;
 
 /// What is sent to each of them.
 const LINE: [u8; 63] = *b":giant!giant@127.0.0.1 PRIVMSG #giant :one line for every one\r\n";
-
-/// The room stops after this many times the duration, whether or not its thread got that much CPU time: on a crowded
-/// machine a fault must not last for ever.
-const WALL_FACTOR_MAX: u32 = 4;
 
 const SOURCE: &str = include_str!("giant_room.rs");
 

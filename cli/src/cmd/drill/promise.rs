@@ -239,15 +239,13 @@ fn lowest_share(rows: &[Row], is: fn(&ActScore) -> bool) -> Option<f64> {
             .filter(|row| wanted.is_none_or(|flavor| row.runtime == flavor));
         rows.flat_map(|row| &row.acts).map(is).collect()
     };
-    let many = |wanted: &Flavor| of(Some(*wanted)).len() >= FLAVOR_ACTS_MIN;
     let flavors = Flavor::value_variants()
         .iter()
-        .copied()
-        .filter(many)
-        .map(Some);
+        .map(|flavor| of(Some(*flavor)))
+        .filter(|acts| acts.len() >= FLAVOR_ACTS_MIN);
     flavors
-        .chain([None])
-        .filter_map(|wanted| share(of(wanted).into_iter()))
+        .chain([of(None)])
+        .filter_map(|acts| share(acts.into_iter()))
         .min_by(f64::total_cmp)
 }
 

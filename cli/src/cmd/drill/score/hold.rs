@@ -29,7 +29,7 @@ pub(super) fn score(scenario: &Scenario, hold: &Hold, run: Combination, seen: &S
     acts.resize(wanted.max(acts.len()), missing(first_verdict(hold)));
     // Of what was not found nothing more is missing.
     let is_found = acts.iter().all(|act| act.got.is_some());
-    let unmet = unmet(hold, seen, &acts);
+    let unmet = unmet(hold, seen, &acts, is_found);
     let escalated = (hold.endless && is_found)
         .then(|| seen.acts.iter().all(|acted| has_escalated(acted, seen)));
     let mut row = Row {
@@ -71,8 +71,7 @@ pub(super) fn score(scenario: &Scenario, hold: &Hold, run: Combination, seen: &S
 }
 
 /// What the scenario declares beside its acts' lines and verdicts, and was not told.
-fn unmet(hold: &Hold, seen: &Seen, acts: &[ActScore]) -> Vec<String> {
-    let is_found = acts.iter().all(|act| act.got.is_some());
+fn unmet(hold: &Hold, seen: &Seen, acts: &[ActScore], is_found: bool) -> Vec<String> {
     let names_another =
         |report: &Reported| blames_code(&report.stall) && report.stall.runtime != RUNTIME;
     let object = hold.object.as_ref();
